@@ -1,0 +1,1 @@
+"""Arrow schemas and row rules of everything that crosses a task boundary."""

@@ -1,0 +1,73 @@
+"""Episodes: one attempt at one question by one policy, token by token."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from data_contracts.contract import ArtifactKind, Contract, Rule, optional, required
+
+TURN = pa.struct(
+    [
+        ("role", pa.string()),  # system, user, assistant or tool; system and user share the first span
+        ("start", pa.int32()),  # first token of the span
+        ("end", pa.int32()),  # one past its last token
+        ("text", pa.string()),
+        ("policy_version", pa.int32()),  # of the sampled turn; -1 where nothing was sampled
+    ]
+)
+
+TOOL_CALL = pa.struct(
+    [
+        ("turn", pa.int32()),
+        ("name", pa.string()),
+        ("arguments", pa.string()),  # JSON
+        ("status", pa.string()),
+        ("latency_s", pa.float64()),
+    ]
+)
+
+REWARD_PART = pa.struct([("name", pa.string()), ("value", pa.float64())])
+
+EPISODES = Contract(
+    name="episodes",
+    version=1,
+    schema=pa.schema(
+        [
+            required("id", pa.string()),
+            required("question_id", pa.string()),
+            required("group_id", pa.string()),
+            required("policy", pa.string()),
+            required("benchmark", pa.string()),
+            required("sample", pa.int32()),
+            required("step", pa.int32()),  # optimizer step of the run that sampled it; 0 outside training
+            required("tokens", pa.list_(pa.int32())),  # [num_tokens]
+            required("action_mask", pa.list_(pa.bool_())),  # [num_tokens], true where the policy sampled
+            required("logprobs", pa.list_(pa.float32())),  # [num_tokens], 0 where not an action
+            required("turns", pa.list_(TURN)),
+            required("tool_calls", pa.list_(TOOL_CALL)),
+            required("status", pa.string()),
+            optional("error", pa.string()),
+            optional("answer", pa.string()),
+            required("correct", pa.bool_()),
+            required("well_formed", pa.bool_()),
+            required("reward", pa.float64()),
+            required("reward_parts", pa.list_(REWARD_PART)),
+            required("seed", pa.int64()),
+            required("seconds", pa.float64()),
+        ]
+    ),
+    rules=(
+        Rule("one mask value a token", "len(tokens) = len(action_mask)"),
+        Rule("one log-probability a token", "len(tokens) = len(logprobs)"),
+        Rule(
+            "turns cover the tokens without gaps",
+            "len(tokens) = 0 OR (turns[1].start = 0 AND turns[-1].end = len(tokens) "
+            "AND len(list_filter(range(1, len(turns)), lambda i: turns[i].end <> turns[i + 1].start)) = 0)",
+        ),
+        Rule("log-probabilities are not positive", "coalesce(list_max(logprobs), 0) <= 1e-6"),
+        Rule("reward is finite", "isfinite(reward)"),
+    ),
+    key=("id",),
+)
+
+EPISODE_SET = ArtifactKind(name="episodes", tables=(EPISODES,), summary="episodes")

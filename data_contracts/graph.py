@@ -1,0 +1,107 @@
+"""A knowledge graph: facts between entities, attributes of entities, and pages about them."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from data_contracts.contract import ArtifactKind, Contract, Rule, optional, required
+
+FACTS = Contract(
+    name="facts",
+    version=1,
+    schema=pa.schema(
+        [
+            required("subject_id", pa.string()),
+            required("relation", pa.string()),
+            required("object_id", pa.string()),
+        ]
+    ),
+    rules=(
+        Rule("ids are not empty", "subject_id <> '' AND object_id <> ''"),
+        Rule("relation is not empty", "relation <> ''"),
+    ),
+    key=("subject_id", "relation", "object_id"),
+)
+
+ENTITIES = Contract(
+    name="entities",
+    version=1,
+    schema=pa.schema(
+        [
+            required("id", pa.string()),
+            required("label", pa.string()),
+            required("type", pa.string()),
+            required("aliases", pa.list_(pa.string())),
+        ]
+    ),
+    rules=(Rule("id is not empty", "id <> ''"), Rule("label is not empty", "label <> ''")),
+    key=("id",),
+)
+
+ATTRIBUTES = Contract(
+    name="attributes",
+    version=1,
+    schema=pa.schema(
+        [
+            required("entity_id", pa.string()),
+            required("name", pa.string()),
+            required("kind", pa.string()),
+            optional("number", pa.float64()),  # numbers, years and booleans (0 or 1)
+            optional("text", pa.string()),
+            optional("unit", pa.string()),
+        ]
+    ),
+    rules=(
+        Rule("kind is known", "kind IN ('number', 'year', 'boolean', 'text')"),
+        Rule("a value is present", "CASE WHEN kind = 'text' THEN text IS NOT NULL ELSE number IS NOT NULL END"),
+    ),
+    key=("entity_id", "name"),
+)
+
+RELATIONS = Contract(
+    name="relations",
+    version=1,
+    schema=pa.schema(
+        [
+            required("relation", pa.string()),
+            required("phrase", pa.string()),  # how a sentence reads it: "shares a border with"
+            required("inverse_phrase", pa.string()),
+            required("num_facts", pa.int64()),
+        ]
+    ),
+    key=("relation",),
+)
+
+PAGES = Contract(
+    name="pages",
+    version=1,
+    schema=pa.schema(
+        [
+            required("id", pa.string()),
+            required("title", pa.string()),
+            required("text", pa.string()),
+            optional("entity_id", pa.string()),
+        ]
+    ),
+    rules=(Rule("page has text", "text <> ''"),),
+    key=("id",),
+)
+
+REJECTED_ROWS = Contract(
+    name="rejected_rows",
+    version=1,
+    schema=pa.schema(
+        [
+            required("file", pa.string()),
+            required("line", pa.int64()),
+            required("content", pa.string()),
+            required("reason", pa.string()),
+        ]
+    ),
+)
+
+GRAPH = ArtifactKind(
+    name="graph",
+    tables=(FACTS, ENTITIES, ATTRIBUTES, RELATIONS, PAGES, REJECTED_ROWS),
+    summary="facts",
+)

@@ -1,0 +1,1 @@
+"""Everything that Ropewalk can do, as plain Python without Prefect."""

@@ -1,0 +1,106 @@
+"""How weights follow from episodes: the two training stages."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from lib.settings.section import Section
+
+
+class WorkerSettings(Section):
+    """Where and how training processes run."""
+
+    ranks: int = Field(1, ge=1)
+    """Processes a machine; on GPUs, one per device."""
+    hostfile: str | None = None
+    """DeepSpeed hostfile for several machines."""
+    zero_stage: Literal[0, 1, 2, 3] = 1
+    """What DeepSpeed shards over ranks: optimizer states, gradients, parameters."""
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    """Of matrix products; master weights stay in float32."""
+    threads: int | None = Field(None, ge=1)
+    """Threads a rank; default: cores divided by ranks."""
+    checkpoint_every: int = Field(5, ge=1)
+    """Steps between checkpoints from which an interrupted job resumes."""
+    start_timeout_s: float = Field(300.0, gt=0)
+    """Seconds until every rank must have reported."""
+    silence_timeout_s: float = Field(1800.0, gt=0)
+    """Seconds without progress after which a job counts as hung."""
+
+
+class WarmUpSettings(Section):
+    """Supervised training on demonstrations."""
+
+    num_demonstrations: int = Field(256, ge=1)
+    """Episodes of the oracle or the teacher."""
+    steps: int = Field(24, ge=1)
+    batch_size: int = Field(8, ge=1)
+    """Episodes a step, over all ranks."""
+    learning_rate: float = Field(3e-4, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    warmup_steps: int = Field(2, ge=0)
+    max_grad_norm: float = Field(1.0, gt=0)
+    detour_share: float = Field(0.15, ge=0, le=1)
+    """Share of demonstrations with a detour: a vague search first, a page opened, a call repaired."""
+    full_loss_share: float = Field(0.0, ge=0, le=1)
+    """Share of the steps, from the start, that train on all tokens; for models from scratch."""
+    min_trained_share: float = Field(0.05, ge=0, le=1)
+    """Gate: least share of trained tokens in the demonstrations."""
+    max_trained_share: float = Field(0.95, ge=0, le=1)
+    """Gate: greatest share of the same."""
+
+
+class ReinforceSettings(Section):
+    """Multi-turn reinforcement learning with group-relative advantages."""
+
+    steps: int = Field(16, ge=1)
+    groups: int = Field(6, ge=1)
+    """Questions a step, over all ranks."""
+    group_size: int = Field(8, ge=2)
+    """Episodes a question."""
+    learning_rate: float = Field(2e-5, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    warmup_steps: int = Field(0, ge=0)
+    max_grad_norm: float = Field(1.0, gt=0)
+    temperature: float = Field(1.0, gt=0)
+    top_p: float = Field(1.0, gt=0, le=1)
+    clip_low: float = Field(0.2, gt=0, lt=1)
+    """Lower clip of the probability ratio (1 - clip_low)."""
+    clip_high: float = Field(0.28, gt=0)
+    """Upper clip (1 + clip_high)."""
+    divide_by_std: bool = True
+    """Divide the advantage by the group's standard deviation."""
+    kl_weight: float = Field(0.0, ge=0)
+    """Weight of the KL term against the warmed-up policy; 0 leaves it out."""
+    redundancy_weight: float = Field(0.1, ge=0)
+    """Weight of the mean pairwise Jaccard similarity of an episode's queries."""
+    mini_batches: int = Field(1, ge=1)
+    """Optimizer steps a batch of episodes."""
+    max_mismatch: float = Field(0.5, gt=0)
+    """Gate: greatest mean |log p trainer - log p sampler| of a step."""
+    trajectory_every: int = Field(1, ge=1)
+    """Steps between the checkpoints kept for extrapolation."""
+    trajectory_precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Precision of those checkpoints."""
+
+
+class ExtrapolateSettings(Section):
+    """RELEX: rank-r extrapolation of the row of checkpoints."""
+
+    rank: int = Field(1, ge=1)
+    window: int = Field(-1, ge=-1)
+    """Last points that the line is fitted on; -1 takes all."""
+    targets: tuple[float, ...] = (1.25, 1.5, 2.0)
+    """Target steps of the sweep, as multiples of the last trained step."""
+    scales: tuple[float, ...] = (1.25, 1.5)
+    """Scales of the last delta, the baseline that extrapolation is compared with."""
+    questions: int = Field(64, ge=8)
+    """Validation questions of the sweep."""
+
+    @model_validator(mode="after")
+    def targets_lie_ahead(self) -> ExtrapolateSettings:
+        if any(target < 1 for target in self.targets):
+            raise ValueError("targets must be at least 1, since extrapolation goes ahead of the last step")
+        return self

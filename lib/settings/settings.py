@@ -1,0 +1,30 @@
+"""All settings of a run: one section a stage."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from lib.settings.environment import EnvironmentSettings
+from lib.settings.evaluate import EvaluateSettings
+from lib.settings.learning import ExtrapolateSettings, ReinforceSettings, WarmUpSettings, WorkerSettings
+from lib.settings.policy import EngineSettings, PolicySettings, SmolLM2Policy
+from lib.settings.section import Section
+from lib.settings.source import AtlasSource, SourceSettings
+from lib.settings.synthesis import SynthesisSettings
+
+
+class Settings(Section):
+    """What a profile and --set fill in."""
+
+    seed: int = Field(0, ge=0)
+    """The run's seed; every other seed derives from it."""
+    source: SourceSettings = AtlasSource()
+    synthesis: SynthesisSettings = SynthesisSettings()
+    policy: PolicySettings = SmolLM2Policy()
+    engine: EngineSettings = EngineSettings()
+    environment: EnvironmentSettings = EnvironmentSettings()
+    workers: WorkerSettings = WorkerSettings()
+    warm_up: WarmUpSettings = WarmUpSettings()
+    reinforce: ReinforceSettings = ReinforceSettings()
+    extrapolate: ExtrapolateSettings = ExtrapolateSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()

@@ -1,0 +1,94 @@
+"""How questions are made from a graph."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from lib.settings.section import Section
+
+
+class TemplateWriter(Section):
+    """Deterministic and offline: varied sentence patterns."""
+
+    type: Literal["template"] = "template"
+
+
+class OpenAIWriter(Section):
+    """Any endpoint that speaks the OpenAI chat-completions protocol."""
+
+    type: Literal["openai"]
+    base_url: str
+    """For instance http://localhost:8000/v1."""
+    model: str
+    """The model's name at the endpoint."""
+    api_key_variable: str = "OPENAI_API_KEY"
+    """Environment variable that holds the key; it may be unset for local servers."""
+    concurrency: int = Field(8, ge=1, le=256)
+    """Requests in flight at once."""
+    timeout_s: float = Field(60.0, gt=0)
+    """Seconds before one request is given up."""
+    max_retries: int = Field(4, ge=0, le=20)
+    """Further attempts after a transient failure, with exponential backoff."""
+    temperature: float = Field(0.2, ge=0, le=2)
+
+
+WriterSettings = Annotated[TemplateWriter | OpenAIWriter, Field(discriminator="type")]
+
+
+class SynthesisSettings(Section):
+    num_questions: int = Field(2000, ge=1)
+    """Questions to keep over all splits."""
+    min_hops: int = Field(1, ge=1, le=16)
+    """Fewest edges of a path."""
+    max_hops: int = Field(2, ge=1, le=16)
+    """Most edges of a path."""
+    min_degree: int = Field(1, ge=0)
+    """Nodes with fewer neighbours are not walked through."""
+    max_degree: int = Field(400, ge=1)
+    """Nodes with more neighbours are not walked through."""
+    start_types: tuple[str, ...] = ()
+    """Entity types at which walks start; empty means any."""
+    answer: Literal["entity", "attribute", "either"] = "either"
+    """What the question asks for: the last entity, or an attribute of it."""
+    blur: float = Field(0.0, ge=0, le=1)
+    """Share of clues whose names and exact values are replaced by descriptions, ranges and buckets."""
+    extra_clues: int = Field(0, ge=0, le=8)
+    """Attribute clues added to entities along the path."""
+    writer: WriterSettings = TemplateWriter()
+    """Who turns a path into words."""
+    duplicate_threshold: float = Field(0.9, gt=0, le=1)
+    """Estimated Jaccard similarity of word shingles from which a question counts as a duplicate."""
+    difficulty_attempts: int = Field(4, ge=1, le=64)
+    """Attempts of the judging policy per question, when one is given."""
+    difficulty_min_successes: int = Field(0, ge=0)
+    """Fewest successes with which a question is kept."""
+    difficulty_max_successes: int = Field(0, ge=0)
+    """Most successes with which a question is kept."""
+    min_difficulty: float = Field(0.0, ge=0, le=1)
+    """Lower bound of the graph measure of difficulty, used when no policy judges."""
+    max_difficulty: float = Field(1.0, ge=0, le=1)
+    """Upper bound of the same."""
+    validation_share: float = Field(0.15, gt=0, lt=1)
+    """Share of questions, and of entities, in the validation split."""
+    test_share: float = Field(0.25, gt=0, lt=1)
+    """Share of questions, and of entities, in the held-out split."""
+
+    @model_validator(mode="after")
+    def hops_form_a_range(self) -> SynthesisSettings:
+        if self.min_hops > self.max_hops:
+            raise ValueError("min_hops must not exceed max_hops, since no path could have a length in between")
+        return self
+
+    @model_validator(mode="after")
+    def degrees_form_a_window(self) -> SynthesisSettings:
+        if self.min_degree > self.max_degree:
+            raise ValueError("min_degree must not exceed max_degree, since no node could qualify")
+        return self
+
+    @model_validator(mode="after")
+    def splits_leave_room_for_training(self) -> SynthesisSettings:
+        if self.validation_share + self.test_share >= 1:
+            raise ValueError("validation_share + test_share must stay below 1, since training needs questions too")
+        return self
