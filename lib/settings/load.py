@@ -1,0 +1,159 @@
+"""Settings from a profile, overrides and a seed.
+
+In: the name of a profile or the path of a TOML file, texts such as "reinforce.steps=8", a seed.
+Out: checked settings. What is not understood is a SettingsError that names the key, what it could
+have been and what is allowed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from lib.errors import SettingsError
+from lib.settings.settings import Settings
+
+PROFILES = Path(__file__).parent / "profiles"
+DEFAULT_PROFILE = "laptop"
+
+
+def load_settings(
+    profile: str = DEFAULT_PROFILE, overrides: list[str] | None = None, seed: int | None = None
+) -> Settings:
+    """Profile first, then the overrides in their order, then the seed."""
+    values = _read_profile(profile)
+    for override in overrides or []:
+        _apply(values, override)
+    if seed is not None:
+        values["seed"] = seed
+    for name, default in Settings():
+        section = values.get(name)
+        if isinstance(section, dict) and hasattr(default, "type"):
+            section.setdefault("type", default.type)
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise _explain(error, profile) from error
+
+
+def profile_names() -> list[str]:
+    """The profiles that ship with the project."""
+    return sorted(path.stem for path in PROFILES.glob("*.toml"))
+
+
+def _read_profile(profile: str) -> dict[str, Any]:
+    path = Path(profile) if profile.endswith(".toml") else PROFILES / f"{profile}.toml"
+    if not path.is_file():
+        near = difflib.get_close_matches(profile, profile_names(), n=1)
+        raise SettingsError(
+            f"There is no profile {profile!r}." + (f" Did you mean {near[0]!r}?" if near else ""),
+            where=str(path),
+            next_step=f"use one of {', '.join(profile_names())}, or the path of a .toml file",
+        )
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The profile is not valid TOML: {error}.", where=str(path)) from error
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    """Set one key; a new `type` of a section drops what the profile says for the old one."""
+    key, equals, text = override.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts):
+        raise SettingsError(
+            f"{override!r} is not of the form section.key=value.",
+            where="--set",
+            next_step="write for instance --set reinforce.steps=8",
+        )
+    section = values
+    for part in parts[:-1]:
+        child = section.setdefault(part, {})
+        if not isinstance(child, dict):
+            raise SettingsError(f"{part!r} is a value, not a section, in {key.strip()!r}.", where="--set")
+        section = child
+    value = _parse_value(text.strip())
+    if parts[-1] == "type" and section.get("type", value) != value:
+        section.clear()
+    section[parts[-1]] = value
+
+
+def _parse_value(text: str) -> Any:
+    """A TOML value where it is one, otherwise the text itself, so that quotes can be left out."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _explain(error: ValidationError, profile: str) -> SettingsError:
+    problems = [_explain_one(problem) for problem in error.errors(include_url=False)]
+    return SettingsError(
+        "\n".join(problems),
+        where=f"profile {profile!r} with its overrides",
+        next_step="correct the key or value; `ropewalk plan` checks settings without running anything",
+    )
+
+
+def _explain_one(problem: dict[str, Any]) -> str:
+    keys, model = _resolve(problem["loc"])
+    name = ".".join(keys) or "settings"
+    kind, context = problem["type"], problem.get("ctx", {})
+    if kind == "extra_forbidden":
+        known = sorted(model.model_fields) if model else []
+        near = difflib.get_close_matches(keys[-1], known, n=1)
+        hint = f" Did you mean {'.'.join([*keys[:-1], near[0]])!r}?" if near else ""
+        return f"Unknown key {name!r}.{hint} Known there: {', '.join(known)}."
+    if kind == "union_tag_invalid":
+        return f"{name}.type cannot be {context['tag']!r}. Allowed: {context['expected_tags']}."
+    if kind == "literal_error":
+        near = difflib.get_close_matches(str(problem["input"]), _literals(model, keys[-1]), n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        return f"{name} cannot be {problem['input']!r}. Allowed: {context['expected']}.{hint}"
+    message = problem["msg"].removeprefix("Value error, ")
+    given = "" if kind in ("missing", "value_error") else f" (given: {problem['input']!r})"
+    return f"{name}: {message}{given}."
+
+
+def _resolve(location: tuple[int | str, ...]) -> tuple[list[str], type[BaseModel] | None]:
+    """The keys as a user writes them, without pydantic's union tags, and the model that holds the last one."""
+    keys: list[str] = []
+    models: list[type[BaseModel]] = [Settings]
+    for part in location:
+        tagged = [model for model in models if len(models) > 1 and _tag(model) == part]
+        if tagged:
+            models = tagged
+            continue
+        holder = models[0] if models else None
+        keys.append(str(part))
+        field = holder.model_fields.get(str(part)) if holder else None
+        models = _models(field.annotation) if field else []
+        if field is None or not models:
+            return [*keys, *map(str, location[location.index(part) + 1 :])], holder
+    return keys, models[0] if len(models) == 1 else None
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """The sections that a field can hold."""
+    if get_origin(annotation) in (Annotated, Union, UnionType):
+        return [model for argument in get_args(annotation) for model in _models(argument)]
+    return [annotation] if isinstance(annotation, type) and issubclass(annotation, BaseModel) else []
+
+
+def _tag(model: type[BaseModel]) -> str | None:
+    field = model.model_fields.get("type")
+    return get_args(field.annotation)[0] if field else None
+
+
+def _literals(model: type[BaseModel] | None, key: str) -> list[str]:
+    field = model.model_fields.get(key) if model else None
+    return (
+        [str(value) for value in get_args(field.annotation)]
+        if field and get_origin(field.annotation) is Literal
+        else []
+    )

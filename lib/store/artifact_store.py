@@ -1,0 +1,162 @@
+"""Artifacts on disk: published once, verified before use, never changed.
+
+In: a finished directory and where it comes from. Out: a reference. `artifacts/<kind>/<digest>/`
+appears by one rename of a directory that already holds its manifest, so that many processes
+publish without a lock and a crash leaves nothing that looks finished. This file knows nothing of
+stages.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import shutil
+import uuid
+from pathlib import Path
+
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from data_contracts.contract import ArtifactKind
+from lib.errors import ArtifactError
+from lib.store.atomic_write import full_disk_explained, sync, write_atomically
+from lib.store.content_digest import describe_files, digest_files, list_files
+from lib.store.hash_memo import HashMemo
+from lib.store.manifest import FORMAT, MANIFEST, Manifest, Provenance, Reference
+
+logger = logging.getLogger("ropewalk.store")
+
+
+class ArtifactStore:
+    """The artifacts below one root directory."""
+
+    def __init__(self, root: Path):
+        self.root = root.absolute()
+        self._artifacts = self.root / "artifacts"
+
+    def path(self, reference: Reference) -> Path:
+        """Where the artifact's files are; whole if the directory exists."""
+        return self._artifacts / reference.kind / reference.digest
+
+    def publish(self, kind: ArtifactKind, directory: Path, provenance: Provenance) -> Reference:
+        """Move a finished directory into the store; what is already there under its digest stays.
+
+        Raises ArtifactError when the disk is full; the directory is then still where it was.
+        """
+        with full_disk_explained(directory, kept="all published artifacts"):
+            manifest = self._describe(kind, directory, provenance)
+            for path in list_files(directory):
+                sync(path)
+            write_atomically(directory / MANIFEST, manifest.model_dump_json(indent=1))
+            self._move_in(directory, manifest.reference)
+        return manifest.reference
+
+    def manifest(self, reference: Reference) -> Manifest:
+        """Read the manifest; raises ArtifactError where it is missing, unreadable or of another format."""
+        path = self.path(reference) / MANIFEST
+        try:
+            manifest = Manifest.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            raise self._unusable(reference, f"its manifest cannot be read ({type(error).__name__})", path) from error
+        if manifest.format != FORMAT or manifest.reference != reference:
+            raise self._unusable(reference, "its manifest belongs to another artifact or format", path)
+        return manifest
+
+    def verify(self, reference: Reference) -> Manifest:
+        """Compare every file with the manifest; raises ArtifactError that names the first bad file."""
+        manifest = self.manifest(reference)
+        directory = self.path(reference)
+        memo = HashMemo(self.root / "verified" / f"{reference.kind}-{reference.digest}.json")
+        for entry in manifest.files:
+            path = directory / entry.path
+            if not path.is_file():
+                raise self._unusable(reference, f"the file {entry.path} is missing", path)
+            size = path.stat().st_size
+            if size != entry.size:
+                raise self._unusable(reference, f"{entry.path} has {size:,} bytes instead of {entry.size:,}", path)
+            if memo.digest(path) != entry.sha256:
+                raise self._unusable(reference, f"the bytes of {entry.path} have changed", path)
+        memo.save()
+        return manifest
+
+    def set_aside(self, reference: Reference) -> Path | None:
+        """Move a damaged artifact out of the way, so that it can be made again; return where it is now."""
+        aside = self.root / "damaged" / reference.kind / f"{reference.short}-{uuid.uuid4().hex[:8]}"
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.rename(self.path(reference), aside)
+        except FileNotFoundError:
+            return None
+        return aside
+
+    def list(self) -> list[Manifest]:
+        """All readable manifests, oldest first; unreadable ones are logged."""
+        manifests = []
+        for path in sorted(self._artifacts.glob(f"*/*/{MANIFEST}")):
+            try:
+                manifests.append(self.manifest(Reference(kind=path.parts[-3], digest=path.parts[-2])))
+            except ArtifactError as error:
+                logger.warning("%s", error)
+        return sorted(manifests, key=lambda manifest: (manifest.provenance.finished_at, manifest.digest))
+
+    def find(self, prefix: str) -> Reference:
+        """The one artifact whose digest starts with `prefix`; `kind/prefix` narrows it to a kind."""
+        kind, _, start = prefix.rpartition("/")
+        found = [
+            Reference(kind=path.parts[-3], digest=path.parts[-2])
+            for path in sorted(self._artifacts.glob(f"{kind or '*'}/*/{MANIFEST}"))
+            if start and path.parts[-2].startswith(start)
+        ]
+        if len(found) == 1:
+            return found[0]
+        problem = f"{len(found)} artifacts have" if found else "No artifact has"
+        raise ArtifactError(
+            f"{problem} a digest that starts with {start!r}.",
+            where=", ".join(map(str, found)) or str(self._artifacts),
+            next_step="give more characters" if found else "list them with `ropewalk artifacts`",
+        )
+
+    def _describe(self, kind: ArtifactKind, directory: Path, provenance: Provenance) -> Manifest:
+        entries = describe_files(directory)
+        if not entries:
+            raise ArtifactError(f"The stage {provenance.stage} wrote no files.", where=str(directory))
+        return Manifest(
+            kind=kind.name,
+            contracts=kind.version,
+            digest=digest_files(kind.name, entries),
+            rows={path.stem: pq.read_metadata(path).num_rows for path in sorted(directory.glob("*.parquet"))},
+            size=sum(entry.size for entry in entries),
+            files=entries,
+            provenance=provenance,
+        )
+
+    def _move_in(self, directory: Path, reference: Reference) -> None:
+        target = self.path(reference)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.rename(directory, target)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            self._keep_or_replace(directory, reference)
+        sync(target.parent)
+
+    def _keep_or_replace(self, directory: Path, reference: Reference) -> None:
+        """The digest is taken: by the same content, or by something damaged."""
+        try:
+            self.verify(reference)
+        except ArtifactError as error:
+            logger.warning("%s", error)
+            self.set_aside(reference)
+            os.rename(directory, self.path(reference))
+        else:
+            shutil.rmtree(directory)
+
+    def _unusable(self, reference: Reference, reason: str, path: Path) -> ArtifactError:
+        return ArtifactError(
+            f"The artifact {reference} cannot be used: {reason}.",
+            where=str(path),
+            kept="all other artifacts",
+            next_step="run the same command again: the stage that made it is recomputed",
+        )

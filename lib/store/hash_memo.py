@@ -1,0 +1,63 @@
+"""Hashes of files that have not changed since they were last hashed.
+
+A cache hit is verified before it is used; gigabytes that nobody touched need not be read again for
+that. A file counts as untouched while its size, inode and both time stamps stand still; the change
+time (ctime) cannot be set back by a program, so restored modification times do not fool it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from lib.store.atomic_write import write_atomically
+from lib.store.content_digest import hash_file
+
+# Time stamps advance with the kernel's tick (up to 10 ms): a file changed more recently than this
+# could change again under the same stamp, so its hash is not remembered.
+SETTLED_NS = 50_000_000
+
+
+class HashMemo:
+    """Remembered hashes, in one small JSON file."""
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._known = _load(path)
+        self._changed = False
+
+    def digest(self, path: Path) -> str:
+        """SHA-256 of the file's bytes, from memory where it has not been touched."""
+        key, stamp = str(path), self._stamp(path)
+        known = self._known.get(key)
+        if known is not None and known[:-1] == stamp:
+            return known[-1]
+        sha256 = hash_file(path)
+        if self._stamp(path) == stamp and time.time_ns() - stamp[2] > SETTLED_NS:
+            self._known[key] = [*stamp, sha256]
+            self._changed = True
+        return sha256
+
+    def save(self) -> None:
+        """Best effort: without it the next look reads the files again."""
+        if not self._changed:
+            return
+        try:
+            write_atomically(self._path, json.dumps(self._known))
+        except OSError:
+            return
+        self._changed = False
+
+    @staticmethod
+    def _stamp(path: Path) -> list[int]:
+        status = path.stat()
+        return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+
+
+def _load(path: Path) -> dict[str, list]:
+    try:
+        known = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}

@@ -1,0 +1,59 @@
+"""Which artifact a fingerprint gave: one small JSON file a stage run.
+
+The manifests hold the same for the first run that made each artifact, so that the index can be
+rebuilt from them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from lib.store.artifact_store import ArtifactStore
+from lib.store.atomic_write import full_disk_explained, write_atomically
+from lib.store.manifest import RunRecord
+
+
+class RunIndex:
+    """The records below `runs/<stage>/<fingerprint>.json`."""
+
+    def __init__(self, store: ArtifactStore):
+        self._store = store
+        self._runs = store.root / "runs"
+
+    def record(self, record: RunRecord) -> None:
+        path = self._path(record.provenance.stage, record.provenance.fingerprint)
+        with full_disk_explained(path, kept=f"the artifact {record.artifact}"):
+            write_atomically(path, record.model_dump_json(indent=1))
+
+    def find(self, stage: str, fingerprint: str) -> RunRecord | None:
+        """The run with this fingerprint; a lost record is restored from the manifests."""
+        path = self._path(stage, fingerprint)
+        if (record := _read(path)) is not None:
+            return record
+        for manifest in self._store.list():
+            if (manifest.provenance.stage, manifest.provenance.fingerprint) == (stage, fingerprint):
+                record = RunRecord(artifact=manifest.reference, provenance=manifest.provenance)
+                self.record(record)
+                return record
+        return None
+
+    def latest(self, stage: str) -> RunRecord | None:
+        """The stage's run that finished last."""
+        return max(self.list(stage), key=lambda record: record.provenance.finished_at, default=None)
+
+    def list(self, stage: str = "*") -> list[RunRecord]:
+        records = [_read(path) for path in sorted(self._runs.glob(f"{stage}/*.json"))]
+        return [record for record in records if record is not None]
+
+    def _path(self, stage: str, fingerprint: str) -> Path:
+        return self._runs / stage / f"{fingerprint}.json"
+
+
+def _read(path: Path) -> RunRecord | None:
+    """A record that cannot be read counts as absent: the stage runs again."""
+    try:
+        return RunRecord.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
