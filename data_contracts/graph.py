@@ -65,7 +65,13 @@ RELATIONS = Contract(
         [
             required("relation", pa.string()),
             required("phrase", pa.string()),  # how a sentence reads it: "shares a border with"
-            required("inverse_phrase", pa.string()),
+            required("inverse_phrase", pa.string()),  # the same fact from its object: "shares a border with"
+            required("nouns", pa.list_(pa.string())),  # what a step along it leads to: "the capital of {x}"
+            required("inverse_nouns", pa.list_(pa.string())),  # against it: "the country whose capital is {x}"
+            required("questions", pa.list_(pa.string())),  # "What is the capital of {x}?"
+            required("inverse_questions", pa.list_(pa.string())),
+            required("keywords", pa.string()),  # what a search adds to the known entity: "capital"
+            required("inverse_keywords", pa.string()),
             required("num_facts", pa.int64()),
         ]
     ),
