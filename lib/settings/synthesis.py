@@ -41,12 +41,12 @@ class SynthesisSettings(Section):
     num_questions: int = Field(2000, ge=1)
     """Questions to keep over all splits."""
     min_hops: int = Field(1, ge=1, le=16)
-    """Fewest edges of a path."""
+    """Fewest look-ups of a question: the edges of its path, and the attribute it asks for."""
     max_hops: int = Field(2, ge=1, le=16)
-    """Most edges of a path."""
+    """Most look-ups of a question."""
     min_degree: int = Field(1, ge=0)
     """Nodes with fewer neighbours are not walked through."""
-    max_degree: int = Field(400, ge=1)
+    max_degree: int = Field(4000, ge=1)
     """Nodes with more neighbours are not walked through."""
     start_types: tuple[str, ...] = ()
     """Entity types at which walks start; empty means any."""
@@ -58,6 +58,10 @@ class SynthesisSettings(Section):
     """Attribute clues added to entities along the path."""
     writer: WriterSettings = TemplateWriter()
     """Who turns a path into words."""
+    max_answer_share: float = Field(0.02, gt=0, le=1)
+    """Most questions of a split, as a share of those wanted, with the same answer."""
+    max_pattern_share: float = Field(0.08, gt=0, le=1)
+    """Most questions of a split, as a share of those wanted, with the same relations in the same order."""
     duplicate_threshold: float = Field(0.9, gt=0, le=1)
     """Estimated Jaccard similarity of word shingles from which a question counts as a duplicate."""
     difficulty_attempts: int = Field(4, ge=1, le=64)

@@ -60,4 +60,3 @@ def _describe(settings: SourceSettings) -> str:
     if isinstance(settings, TriplesSource):
         return str(settings.triples)
     return str(settings.path) if isinstance(settings, RdfSource) else settings.type
-

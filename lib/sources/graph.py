@@ -178,7 +178,9 @@ def _load_pages(directory: Path, ids: list[str], labels: list[str]) -> tuple[lis
     """Per entity its page's id, title and text; of several pages the first counts."""
     pages = _read(directory, "pages").to_pydict()
     rows = dict(
-        reversed(list(zip(pages["entity_id"], zip(pages["id"], pages["title"], pages["text"], strict=True), strict=True)))
+        reversed(
+            list(zip(pages["entity_id"], zip(pages["id"], pages["title"], pages["text"], strict=True), strict=True))
+        )
     )
     found = [rows.get(entity, ("", label, "")) for entity, label in zip(ids, labels, strict=True)]
     return [row[0] for row in found], [one_line(row[1]) for row in found], [row[2] for row in found]

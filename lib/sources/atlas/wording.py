@@ -34,7 +34,7 @@ PLACES = (
         _side(
             "lies in country",
             ["the country in which {x} lies", "the country where {x} is found", "the country that {x} belongs to"],
-            ["In which country does {x} lie?", "Which country does {x} belong to?", "Where, in terms of country, is {x}?"],
+            ["In which country does {x} lie?", "Which country does {x} belong to?", "In which country is {x}?"],
         ),
         _side(
             "contains",

@@ -1,0 +1,48 @@
+"""A question on its way through the filters, and the row that it becomes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from lib.sources.graph import KnowledgeGraph
+from lib.synthesis.knowledge.paths import Path, pattern_of
+
+
+@dataclass
+class Candidate:
+    """Filled in from left to right by the stages of synthesis."""
+
+    path: Path
+    split: str
+    seed: int
+    answer: str
+    aliases: list[str]
+    start_text: str
+    evidence: list[dict]
+    difficulty: float
+    prompt: str = ""
+    writer: str = ""
+
+    def pair(self, graph: KnowledgeGraph) -> tuple[str, str]:
+        return graph.titles[self.path.nodes[0]], self.answer
+
+    def row(self, graph: KnowledgeGraph, *, filters: tuple[str, ...]) -> dict:
+        """A row of the contract of questions; the id follows from prompt and answer."""
+        digest = hashlib.sha256(f"{self.prompt}\x1f{self.answer}\x1f{self.path.key}".encode()).hexdigest()
+        return {
+            "id": f"knowledge-{digest[:16]}",
+            "domain": "knowledge",
+            "prompt": self.prompt,
+            "answer": self.answer,
+            "aliases": self.aliases,
+            "split": self.split,
+            "hops": len(self.evidence),
+            "difficulty": self.difficulty,
+            "evidence": self.evidence,
+            "source_ids": [graph.ids[node] for node in self.path.nodes],
+            "relations": list(pattern_of(graph, self.path)),
+            "writer": self.writer,
+            "filters_passed": list(filters),
+            "seed": self.seed,
+        }

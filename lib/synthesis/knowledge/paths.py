@@ -1,0 +1,134 @@
+"""A path through the graph that a question is about, and the questions whether it is a good one.
+
+In: walks. Out: paths, each a start, the steps that lead on and, where the question asks for an
+attribute of the last entity, that attribute. A look-up is one thing to find out: a step or the
+attribute; the number of look-ups is a question's number of hops.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lib.sources.graph import KnowledgeGraph
+from lib.sources.pages import attribute_words, format_value
+from lib.synthesis.knowledge.walks import Walks
+
+# Longer texts are descriptions, not answers.
+LONGEST_ANSWER = 60
+
+
+@dataclass(frozen=True)
+class Path:
+    """``nodes`` [hops + 1] and ``steps`` [hops] as codes of the graph; ``attribute`` is a row of its table."""
+
+    nodes: tuple[int, ...]
+    steps: tuple[int, ...]
+    attribute: dict | None = None
+
+    @property
+    def num_lookups(self) -> int:
+        return len(self.steps) + (self.attribute is not None)
+
+    @property
+    def key(self) -> tuple:
+        """What makes two paths the same question."""
+        return (self.nodes, self.steps, self.attribute and self.attribute["name"])
+
+
+def may_answer(row: dict) -> bool:
+    """Whether an attribute has an exact answer: a short text, a year or a number without a unit.
+
+    Measured numbers (population, area) have units; nobody remembers them exactly, and sources differ.
+    """
+    if row["kind"] == "text":
+        return len(row["text"]) <= LONGEST_ANSWER
+    return row["kind"] == "year" or (row["kind"] == "number" and not row["unit"] and float(row["number"]).is_integer())
+
+
+def cut_paths(
+    graph: KnowledgeGraph, walks: Walks, *, lookups: np.ndarray, answer: str, generator: np.random.Generator
+) -> list[Path]:
+    """One path a walker: its first edges, as many as its wanted look-ups, maybe the last an attribute.
+
+    Args:
+        lookups: [num_walkers], wanted look-ups of each.
+        answer: "entity", "attribute" or "either", as in the settings.
+    """
+    paths = []
+    coins, picks = generator.random(len(lookups)), generator.random(len(lookups))
+    for nodes, steps, wanted, coin, pick in zip(
+        walks.nodes.tolist(), walks.steps.tolist(), lookups.tolist(), coins, picks, strict=True
+    ):
+        length = sum(step >= 0 for step in steps)
+        as_attribute = answer == "attribute" or (answer == "either" and coin < 0.5)
+        edges = wanted - 1 if as_attribute else wanted
+        if edges > length or (edges == 0 and not as_attribute):
+            continue
+        row = None
+        if as_attribute:
+            rows = [row for row in graph.attributes_of(nodes[edges]) if may_answer(row)]
+            if not rows:
+                continue
+            row = rows[int(pick * len(rows))]
+        paths.append(Path(tuple(nodes[: edges + 1]), tuple(steps[:edges]), row))
+    return paths
+
+
+def answer_of(graph: KnowledgeGraph, path: Path) -> tuple[str, list[str]]:
+    """The answer and other texts that mean the same."""
+    if path.attribute is None:
+        last = path.nodes[-1]
+        label = " ".join(graph.labels[last].split())
+        others = [*graph.aliases[last], graph.titles[last]]
+        return label, [other for other in dict.fromkeys(others) if other and other != label]
+    text = format_value(path.attribute)
+    if path.attribute["kind"] == "text":
+        bare = text.lstrip("+.")
+        return text, [bare] if bare not in ("", text) else []
+    number = str(int(path.attribute["number"]))
+    return text, [number] if number != text else []
+
+
+def pattern_of(graph: KnowledgeGraph, path: Path) -> tuple[str, ...]:
+    """The names of the steps, and of the attribute after "@"."""
+    names = [graph.step_name(step) for step in path.steps]
+    return (*names, f"@{path.attribute['name']}") if path.attribute else tuple(names)
+
+
+def is_unique(graph: KnowledgeGraph, path: Path) -> bool:
+    """Execute the steps on ids, over the whole graph: each must reach exactly one entity."""
+    reached = {path.nodes[0]}
+    for step in path.steps:
+        reached = {int(target) for node in reached for target in graph.adjacency.follow(node, step)}
+        if len(reached) != 1:
+            return False
+    return reached == {path.nodes[-1]}
+
+
+def has_shortcut(graph: KnowledgeGraph, path: Path) -> bool:
+    """Whether one look-up at the start already gives the answer of a longer path."""
+    if path.num_lookups < 2:
+        return False
+    start = path.nodes[0]
+    if path.attribute is not None:
+        value = format_value(path.attribute)
+        return any(format_value(row) == value for row in graph.attributes_of(start))
+    low, high = graph.adjacency.offsets[start], graph.adjacency.offsets[start + 1]
+    return bool((graph.adjacency.targets[low:high] == path.nodes[-1]).any())
+
+
+def effort_of(graph: KnowledgeGraph, path: Path) -> float:
+    """A guess at difficulty in [0, 1] from the graph: more look-ups, and busier entities on the way.
+
+    Each look-up costs 1 plus the decimal logarithm of the facts around the entity it starts from;
+    the sum s becomes s / (s + 6), so that one look-up lies near 0.2 and six near 0.7.
+    """
+    lookups = path.nodes if path.attribute else path.nodes[:-1]
+    cost = sum(1 + float(np.log10(1 + graph.degrees[node])) for node in lookups)
+    return cost / (cost + 6)
+
+
+def attribute_query(row: dict) -> str:
+    return attribute_words(row["name"])

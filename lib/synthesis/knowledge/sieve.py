@@ -1,0 +1,159 @@
+"""Paths of one split -> rows of questions, filter by filter, everything counted.
+
+The order puts what is cheap first and what costs money (the writer, a judging policy) last. Each
+filter answers ``(keep, reason)``; the sieve only asks and counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lib.seeds import derive_seed
+from lib.settings.synthesis import SynthesisSettings
+from lib.sources.graph import KnowledgeGraph
+from lib.synthesis.filters.balance import BalanceFilter
+from lib.synthesis.filters.contamination import ContaminationFilter
+from lib.synthesis.filters.difficulty import within_difficulty, within_successes
+from lib.synthesis.filters.duplicates import DuplicateFilter
+from lib.synthesis.filters.leak import leaks_answer
+from lib.synthesis.funnel import Funnel
+from lib.synthesis.knowledge.candidates import Candidate
+from lib.synthesis.knowledge.evidence import gather_evidence
+from lib.synthesis.knowledge.paths import Path, answer_of, effort_of, has_shortcut, is_unique, pattern_of
+from lib.synthesis.knowledge.phrasing import phrase_questions, tell_clues
+from lib.synthesis.writer import Draft, Writer
+
+FILTERS = (
+    "uniqueness",
+    "one_hop",
+    "evidence",
+    "balance",
+    "writer",
+    "leak",
+    "contamination",
+    "duplicates",
+    "difficulty",
+)
+
+
+class Sieve:
+    """Holds what filters remember over the splits."""
+
+    def __init__(
+        self,
+        graph: KnowledgeGraph,
+        settings: SynthesisSettings,
+        *,
+        funnel: Funnel,
+        writer: Writer,
+        attempt: Callable[[str], int] | None,
+    ):
+        self._graph, self._settings, self._writer, self._attempt = graph, settings, writer, attempt
+        self.funnel = funnel
+        self._duplicates = DuplicateFilter(settings.duplicate_threshold)
+        self._contamination = ContaminationFilter()
+        self._seen: set[tuple] = set()
+        self._split = ""
+        self._balance: BalanceFilter | None = None
+
+    def start_split(self, name: str, *, wanted: int) -> None:
+        self._split = name
+        self._balance = BalanceFilter(
+            wanted=wanted,
+            answer_share=self._settings.max_answer_share,
+            pattern_share=self._settings.max_pattern_share,
+        )
+
+    def sift(self, paths: list[Path], *, most: int, seed: int) -> list[dict]:
+        """Rows of at most ``most`` questions out of the paths."""
+        candidates: list[Candidate] = []
+        for path in paths:
+            if len(candidates) == most:
+                break
+            if path.key in self._seen:
+                continue
+            self._seen.add(path.key)
+            self.funnel.count("walks")
+            if candidate := self._draft(path, seed):
+                candidates.append(candidate)
+        self._write(candidates)
+        rows = []
+        for candidate in candidates:
+            if candidate.prompt and self._check_words(candidate):
+                rows.append(candidate.row(self._graph, filters=FILTERS))
+            else:
+                self._balance_of().release(candidate.answer.casefold(), pattern_of(self._graph, candidate.path))
+        return rows
+
+    def _balance_of(self) -> BalanceFilter:
+        assert self._balance is not None, "start_split comes before sift"
+        return self._balance
+
+    def _passes(self, filter_: str, verdict: tuple[bool, str], example: str) -> bool:
+        keep, reason = verdict
+        self.funnel.count(filter_, "" if keep else reason, example=example)
+        return keep
+
+    def _draft(self, path: Path, seed: int) -> Candidate | None:
+        """The filters that need no words."""
+        graph = self._graph
+        start = graph.titles[path.nodes[0]]
+        told = " > ".join((start, *pattern_of(graph, path)))
+        if not self._passes("uniqueness", (is_unique(graph, path), "a step reaches several entities"), told):
+            return None
+        if not self._passes("one_hop", (not has_shortcut(graph, path), "the start's own facts give the answer"), told):
+            return None
+        evidence = gather_evidence(graph, path)
+        if not self._passes("evidence", (evidence is not None, "no page tells one of the facts"), told):
+            return None
+        answer, aliases = answer_of(graph, path)
+        effort = effort_of(graph, path)
+        if self._attempt is None:
+            limits = {"low": self._settings.min_difficulty, "high": self._settings.max_difficulty}
+            if not self._passes("difficulty", within_difficulty(effort, **limits), told):
+                return None
+        if not self._passes("balance", self._balance_of().check(answer.casefold(), pattern_of(graph, path)), told):
+            return None
+        question_seed = derive_seed(seed, "question", *map(str, path.key))
+        return Candidate(path, self._split, question_seed, answer, aliases, start, evidence or [], effort)
+
+    def _write(self, candidates: list[Candidate]) -> None:
+        drafts = [
+            Draft(
+                seed=candidate.seed,
+                wordings=phrase_questions(self._graph, candidate.path, candidate.start_text, seed=candidate.seed),
+                clues=tell_clues(self._graph, candidate.path, candidate.start_text),
+                answer=candidate.answer,
+            )
+            for candidate in candidates
+        ]
+        for candidate, prompt in zip(candidates, self._writer.write(drafts), strict=True):
+            candidate.prompt, candidate.writer = (prompt or "").strip(), self._writer.name
+            self._passes("writer", (bool(candidate.prompt), "the writer found no words"), candidate.prompt)
+
+    def _check_words(self, candidate: Candidate) -> bool:
+        """The filters that read the prompt."""
+        prompt, path, pair = candidate.prompt, candidate.path.key, candidate.pair(self._graph)
+        if not self._passes("leak", leaks_answer(prompt, candidate.answer, candidate.aliases), prompt):
+            return False
+        if not self._passes("contamination", self._contamination.check(path, pair), prompt):
+            return False
+        if not self._passes("duplicates", self._duplicates.check(prompt), prompt):
+            return False
+        if self._attempt is not None and not self._judge(candidate):
+            return False
+        if candidate.split != "train":
+            self._contamination.hold_out(path, pair)
+        return True
+
+    def _judge(self, candidate: Candidate) -> bool:
+        settings = self._settings
+        assert self._attempt is not None
+        keep, reason, successes = within_successes(
+            self._attempt,
+            candidate.prompt,
+            low=settings.difficulty_min_successes,
+            high=settings.difficulty_max_successes,
+        )
+        candidate.difficulty = 1 - min(1.0, successes / settings.difficulty_attempts)
+        return self._passes("difficulty", (keep, reason), candidate.prompt)

@@ -1,0 +1,130 @@
+"""A graph -> questions with answers and evidence, and the funnel that they came through.
+
+In: a graph artifact and settings. Out: ``questions.parquet`` and ``funnel.parquet``. Held-out splits
+are made first, so that a training question can be compared with them. The recipe follows DeepDive
+(walk, attribute-rich path, one writing pass, filters), with the graph checking what it can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path as FilePath
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data_contracts.questions import QUESTIONS, SPLITS
+from lib.errors import SynthesisError
+from lib.progress import Progress
+from lib.seeds import derive_seed
+from lib.settings.synthesis import SynthesisSettings, TemplateWriter
+from lib.sources.graph import KnowledgeGraph, load_graph
+from lib.synthesis import template_writer
+from lib.synthesis.funnel import Funnel
+from lib.synthesis.knowledge.draw import PathDrawer
+from lib.synthesis.knowledge.sieve import FILTERS, Sieve
+from lib.synthesis.knowledge.splits import assign_splits
+from lib.synthesis.writer import Writer
+
+WRITERS = {TemplateWriter: lambda settings: template_writer.TemplateWriter()}
+# Rounds without a single new question after which a split counts as exhausted.
+IDLE_ROUNDS = 4
+LEAST_WALKERS = 500
+
+
+def synthesize(
+    settings: SynthesisSettings,
+    *,
+    graph: FilePath,
+    out: FilePath,
+    seed: int,
+    progress: Progress,
+    attempt: Callable[[str], int] | None = None,
+) -> None:
+    """Write ``questions`` and ``funnel`` into ``out``.
+
+    Args:
+        attempt: how many of a judging policy's attempts at a prompt are right; without it a measure of
+            the graph stands for difficulty.
+
+    Raises SynthesisError where a split gets no question at all.
+    """
+    knowledge = load_graph(graph)
+    splits = assign_splits(
+        knowledge,
+        validation_share=settings.validation_share,
+        test_share=settings.test_share,
+        seed=derive_seed(seed, "splits") % 2**32,
+    )
+    funnel, writer = Funnel(FILTERS), WRITERS[type(settings.writer)](settings.writer)
+    sieve = Sieve(knowledge, settings, funnel=funnel, writer=writer, attempt=attempt)
+    rows: list[dict] = []
+    for name in ("test", "validation", "train"):
+        drawer = PathDrawer(knowledge, splits == SPLITS.index(name), settings, seed=derive_seed(seed, "walks", name))
+        rows += _fill_split(name, drawer, sieve, settings, seed=seed, done=len(rows), progress=progress)
+    funnel.count("kept", number=len(rows), example=rows[0]["prompt"])
+    out.mkdir(parents=True, exist_ok=True)
+    rows.sort(key=lambda row: (SPLITS.index(row["split"]), row["id"]))
+    pq.write_table(pa.Table.from_pylist(rows, schema=QUESTIONS.schema), out / "questions.parquet")
+    pq.write_table(funnel.table(), out / "funnel.parquet")
+    progress.update(len(rows), len(rows), f"{len(rows):,} questions")
+
+
+def _fill_split(
+    name: str,
+    drawer: PathDrawer,
+    sieve: Sieve,
+    settings: SynthesisSettings,
+    *,
+    seed: int,
+    done: int,
+    progress: Progress,
+) -> list[dict]:
+    """Draw and sift in rounds until the split has its questions or nothing new comes."""
+    wanted = _wanted(settings)[name]
+    sieve.start_split(name, wanted=wanted)
+    rows: list[dict] = []
+    idle = 0
+    while drawer.can_start and len(rows) < wanted and idle < IDLE_ROUNDS:
+        missing = wanted - len(rows)
+        fresh = sieve.sift(drawer.draw(max(LEAST_WALKERS, 3 * missing)), most=missing, seed=seed)
+        idle = 0 if fresh else idle + 1
+        rows += fresh
+        progress.update(done + len(rows), settings.num_questions, name)
+    if not rows:
+        raise _nothing_qualifies(name, sieve.funnel, settings)
+    return rows
+
+
+def _wanted(settings: SynthesisSettings) -> dict[str, int]:
+    """Questions a split; every split wants at least one."""
+    validation = max(1, round(settings.num_questions * settings.validation_share))
+    test = max(1, round(settings.num_questions * settings.test_share))
+    return {"train": max(1, settings.num_questions - validation - test), "validation": validation, "test": test}
+
+
+# What to loosen when a filter leaves nothing.
+REMEDIES = {
+    "walks": "widen min_hops..max_hops, min_degree..max_degree or start_types",
+    "uniqueness": "lower min_hops",
+    "one_hop": "lower max_hops, or set answer to 'attribute'",
+    "evidence": "leave the source's `pages` out, so that pages are written from its facts",
+    "balance": "raise max_answer_share or max_pattern_share",
+    "leak": "set answer to 'attribute', or give the entities labels that do not contain each other",
+    "duplicates": "raise duplicate_threshold",
+    "difficulty": "widen min_difficulty..max_difficulty, or the range of successes",
+}
+
+
+def _nothing_qualifies(split: str, funnel: Funnel, settings: SynthesisSettings) -> SynthesisError:
+    dropped = funnel.dropped()
+    told = "; ".join(f"{filter_} dropped {count:,} ({reason})" for (filter_, reason), count in dropped.items())
+    worst = next(iter(dropped), ("walks", ""))[0]
+    return SynthesisError(
+        f"No question for the split {split!r}: no path through the graph qualifies. "
+        + (told or f"No walk had {settings.min_hops} to {settings.max_hops} look-ups")
+        + ".",
+        where="section [synthesis] of the settings",
+        kept="the graph",
+        next_step=f"{REMEDIES.get(worst, REMEDIES['walks']).capitalize()}; `ropewalk run --set synthesis.KEY=VALUE`.",
+    )

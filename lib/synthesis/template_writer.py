@@ -1,0 +1,33 @@
+"""The embedded writer: deterministic and offline, it chooses one of the draft's own wordings."""
+
+from __future__ import annotations
+
+import random
+
+from lib.synthesis.writer import Draft, Usage
+
+OPENINGS = ("", "", "", "", "", "Please tell me: ", "I would like to know: ", "Can you find out: ")
+
+
+class TemplateWriter:
+    name = "template"
+
+    def __init__(self) -> None:
+        self.usage = Usage()
+
+    def write(self, drafts: list[Draft]) -> list[str | None]:
+        return [self._write_one(draft) for draft in drafts]
+
+    @staticmethod
+    def _write_one(draft: Draft) -> str | None:
+        if not draft.wordings:
+            return None
+        chance = random.Random(draft.seed)
+        wording = chance.choice(draft.wordings)
+        opening = chance.choice(OPENINGS) if wording.endswith("?") else ""
+        return capitalise(opening + wording)
+
+
+def capitalise(text: str) -> str:
+    """The first letter in upper case, the rest as it is."""
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,41 @@
+"""What a writer is: it turns drafts into the words of questions.
+
+A draft says what a question must ask and in which words it could; a writer answers each draft with a
+prompt, or with None where it found none. Writers know nothing of graphs, splits or filters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Draft:
+    """One question before it has words.
+
+    ``wordings`` are complete questions to choose from, best first; ``clues`` tell the chain in plain
+    statements, from the start to what is asked.
+    """
+
+    seed: int
+    wordings: tuple[str, ...]
+    clues: tuple[str, ...]
+    answer: str
+    blurred: bool = False
+
+
+@dataclass
+class Usage:
+    """What a writer spent."""
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class Writer(Protocol):
+    name: str
+    usage: Usage
+
+    def write(self, drafts: list[Draft]) -> list[str | None]: ...
