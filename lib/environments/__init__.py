@@ -1,0 +1,1 @@
+"""What an agent acts in: a question becomes messages, tool calls become results."""

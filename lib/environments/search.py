@@ -1,0 +1,71 @@
+"""The search environment: search pages, open one, answer in a tag (DeepDive's setting, offline)."""
+
+from __future__ import annotations
+
+import re
+
+from pydantic import BaseModel, Field
+
+from lib.environments.environment import Message, Question, Start, Step, ToolCall
+from lib.environments.page_index import PageIndex
+from lib.environments.tools import Tool, ToolError, call_tool
+from lib.settings.environment import EnvironmentSettings
+
+_ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
+
+# Short, since every episode of a small model pays for each of its tokens.
+SYSTEM = """Find the answer with the tools.
+<tool_call>{"name": "search", "arguments": {"query": "..."}}</tool_call> finds pages.
+<tool_call>{"name": "open", "arguments": {"page": "title"}}</tool_call> reads one.
+End with <answer>...</answer>."""
+
+
+class SearchArguments(BaseModel):
+    query: str = Field(min_length=1, max_length=400)
+
+
+class OpenArguments(BaseModel):
+    page: str = Field(min_length=1, max_length=400)
+
+
+class SearchEnvironment:
+    """One episode over a shared index; see lib.environments.environment.Environment."""
+
+    def __init__(self, index: PageIndex, settings: EnvironmentSettings):
+        self._index, self._settings = index, settings
+        self._question: Question | None = None
+        tools = [
+            Tool("search", "Find pages by words.", SearchArguments, self._search),
+            Tool("open", "Read a page by its title.", OpenArguments, self._open),
+        ]
+        self._tools = {tool.name: tool for tool in tools}
+
+    async def start(self, question: Question, seed: int) -> Start:
+        self._question = question
+        messages = [Message("system", SYSTEM), Message("user", question.prompt)]
+        return Start(messages, [tool.schema for tool in self._tools.values()])
+
+    async def step(self, calls: list[ToolCall]) -> Step:
+        timeout = self._settings.tool_timeout_s
+        return Step([await call_tool(self._tools, call, timeout_s=timeout) for call in calls])
+
+    def parse_answer(self, text: str) -> str | None:
+        found = _ANSWER.findall(text)
+        return found[-1].strip() if found else None
+
+    async def _search(self, arguments: SearchArguments) -> str:
+        hits = self._index.search(
+            arguments.query,
+            limit=self._settings.results_per_search,
+            snippet_characters=self._settings.snippet_characters,
+            forbidden=self._question.prompt if self._question else "",
+        )
+        if not hits:
+            return "No page matches."
+        return "\n".join(f"[{hit.title}] {hit.snippet}" for hit in hits)
+
+    async def _open(self, arguments: OpenArguments) -> str:
+        text = self._index.open(arguments.page, characters=self._settings.page_characters)
+        if text is None:
+            raise ToolError(f"there is no page {arguments.page!r}; search for its title first")
+        return text

@@ -1,0 +1,1 @@
+"""Episodes -> weights: demonstrations, masks, batches, advantages, losses, and the two training loops."""

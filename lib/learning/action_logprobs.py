@@ -1,0 +1,45 @@
+"""Log-probabilities of the trained tokens only.
+
+Logits are the largest tensor of a small model by far (vocabulary x length), and most positions
+hold observations. Only the positions that predict a trained token get logits, in chunks whose
+activations are computed again in the backward pass.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+# Rows of one chunk of logits: 1,024 x 49,152 values in float32 are 200 MB.
+CHUNK = 1024
+
+
+class ActionLogProbs(nn.Module):
+    """A causal language model that returns log-probabilities ``[num_trained]``.
+
+    Args:
+        model: the language model, in float32.
+        dtype: precision of matrix products (autocast); float32 switches it off.
+    """
+
+    def __init__(self, model: nn.Module, *, dtype: torch.dtype):
+        super().__init__()
+        self.model = model
+        self._dtype = dtype
+
+    def forward(self, ids: torch.Tensor, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """``ids`` [rows, width], ``source`` [num_trained] flat positions, ``target`` [num_trained]."""
+        with torch.autocast(ids.device.type, dtype=self._dtype, enabled=self._dtype != torch.float32):
+            # Right-padded rows under plain causal attention: padding comes after everything that matters.
+            hidden = self.model.base_model(input_ids=ids, use_cache=False).last_hidden_state
+            hidden = hidden.flatten(0, 1)[source]
+            chunks = list(zip(hidden.split(CHUNK), target.split(CHUNK), strict=True))
+            if len(chunks) == 1:
+                return self._chunk_logprobs(*chunks[0])
+            parts = [checkpoint(self._chunk_logprobs, *chunk, use_reentrant=False) for chunk in chunks]
+        return torch.cat(parts) if parts else hidden.sum(dim=-1)
+
+    def _chunk_logprobs(self, hidden: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        logits = self.model.get_output_embeddings()(hidden).float()
+        return logits.gather(1, target[:, None])[:, 0] - logits.logsumexp(dim=-1)

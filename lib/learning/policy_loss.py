@@ -1,0 +1,45 @@
+"""The clipped token-level policy loss (PPO's surrogate with separate lower and upper clip, as in DAPO).
+
+L = -sum_t min(rho_t A_t, clip(rho_t, 1 - low, 1 + high) A_t) / N, rho_t = p(t) / p_behaviour(t),
+over the N action tokens of the whole batch, so that long episodes weigh by their tokens. The
+optional KL term is the low-variance estimator exp(d) - d - 1 with d = log p_reference - log p.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class PolicyLoss:
+    """Sums over a micro-batch's action tokens; the caller divides by the whole batch's count."""
+
+    loss: torch.Tensor  # scalar, carries the gradient
+    clipped: torch.Tensor  # scalar, number of tokens whose gradient the clip removes
+    kl: torch.Tensor  # scalar
+
+
+def policy_loss(
+    logprobs: torch.Tensor,  # [num_trained]
+    *,
+    behaviour_logprobs: torch.Tensor,  # [num_trained]
+    advantages: torch.Tensor,  # [num_trained]
+    clip_low: float,
+    clip_high: float,
+    kl_weight: float = 0.0,
+    reference_logprobs: torch.Tensor | None = None,  # [num_trained]
+) -> PolicyLoss:
+    """Summed loss of a micro-batch."""
+    ratio = torch.exp(logprobs - behaviour_logprobs)
+    plain = ratio * advantages
+    clipped = ratio.clamp(1 - clip_low, 1 + clip_high) * advantages
+    loss = -torch.minimum(plain, clipped).sum()
+    kl = torch.zeros((), device=logprobs.device)
+    if kl_weight > 0:
+        assert reference_logprobs is not None, "a KL term needs the reference policy's log-probabilities"
+        difference = reference_logprobs - logprobs
+        kl = (difference.exp() - difference - 1).sum()
+        loss = loss + kl_weight * kl
+    return PolicyLoss(loss, (clipped < plain).sum().detach(), kl.detach())

@@ -1,0 +1,137 @@
+"""A conversation as tokens.
+
+What the policy sampled is stored as sampled and never decoded and encoded again; what the
+environment says is encoded once and appended. So each turn's prompt extends the last one exactly,
+whatever the tokenizer would make of the whole text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from transformers import PreTrainedTokenizerBase
+
+from lib.environments.environment import Message
+from lib.errors import PolicyError
+from lib.policy.engine import Completion
+
+# Stand-ins from which the text between two turns is read off a chat template.
+_QUESTION, _REPLY, _RESULT = "QUESTION-7c1", "REPLY-7c1", "RESULT-7c1"
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A span of tokens with one author."""
+
+    role: str
+    start: int
+    end: int
+    text: str
+    policy_version: int = -1
+
+
+@dataclass
+class Conversation:
+    """Tokens, which of them the policy chose, and their log-probabilities."""
+
+    tokens: list[int] = field(default_factory=list)  # [num_tokens]
+    action_mask: list[bool] = field(default_factory=list)  # [num_tokens]
+    logprobs: list[float] = field(default_factory=list)  # [num_tokens], 0 where not an action
+    turns: list[Turn] = field(default_factory=list)
+
+    def append_given(self, role: str, tokens: list[int], text: str) -> None:
+        """Append tokens that the policy did not choose."""
+        self._append(role, tokens, [0.0] * len(tokens), text, action=False, policy_version=-1)
+
+    def append_sampled(self, completion: Completion, text: str) -> None:
+        """Append a turn exactly as sampled."""
+        self._append(
+            "assistant",
+            completion.tokens,
+            completion.logprobs,
+            text,
+            action=True,
+            policy_version=completion.policy_version,
+        )
+
+    def _append(
+        self, role: str, tokens: list[int], logprobs: list[float], text: str, *, action: bool, policy_version: int
+    ) -> None:
+        start = len(self.tokens)
+        self.tokens += tokens
+        self.action_mask += [action] * len(tokens)
+        self.logprobs += logprobs
+        self.turns.append(Turn(role, start, start + len(tokens), text, policy_version))
+
+
+class ChatFormat:
+    """The tokens that a model's chat template puts around and between turns.
+
+    The text between a reply and the next one is read off the template once, by rendering
+    stand-ins, and never depends on what was said.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase):
+        self._tokenizer = tokenizer
+        if not tokenizer.chat_template:
+            raise PolicyError(
+                "the model's tokenizer has no chat template",
+                where=str(tokenizer.name_or_path),
+                next_step="use an instruction-tuned model, or add chat_template.jinja to its directory",
+            )
+        exchange = [{"role": "user", "content": _QUESTION}, {"role": "assistant", "content": _REPLY}]
+        result = {"role": "tool", "content": _RESULT}
+        ended = self._render(exchange, generate=False)
+        continued = self._render([*exchange, result], generate=True)
+        self._end_of_turn = ended[ended.index(_REPLY) + len(_REPLY) :]
+        between = continued[continued.index(_REPLY) + len(_REPLY) :]
+        self._before_result, self._after_result = between.split(_RESULT)
+        end_tokens = self._encode(self._end_of_turn)
+        if not end_tokens:
+            raise PolicyError("the chat template writes nothing after a reply, so that no turn could end")
+        self.stop_token: int = end_tokens[0]
+        self.stop_tokens = frozenset({self.stop_token, tokenizer.eos_token_id} - {None})
+        stop_text = tokenizer.decode([self.stop_token])
+        self._before_result = self._before_result.removeprefix(stop_text)
+
+    def encode_prompt(self, messages: list[Message]) -> tuple[list[int], str]:
+        """Tokens and text of the opening messages, up to where the policy begins to write."""
+        stand_ins = [f"MESSAGE-7c1-{place}-" for place in range(len(messages))]
+        rendered = self._render(
+            [{"role": m.role, "content": s} for m, s in zip(messages, stand_ins, strict=True)], generate=True
+        )
+        tokens: list[int] = []
+        text = ""
+        for message, stand_in in zip(messages, stand_ins, strict=True):
+            before, rendered = rendered.split(stand_in)
+            tokens += self._encode(before) + self._encode_content(message.content)
+            text += before + message.content
+        return tokens + self._encode(rendered), text + rendered
+
+    def encode_result(self, content: str) -> list[int]:
+        """Tokens from the end of a sampled turn (its stop token excluded) to the start of the next."""
+        return [
+            *self._encode(self._before_result),
+            *self._encode_content(content),
+            *self._encode(self._after_result),
+        ]
+
+    def encode_reply(self, content: str) -> list[int]:
+        """Tokens of a reply that somebody else wrote, its stop token included."""
+        return [*self._encode_content(content), self.stop_token]
+
+    def decode(self, tokens: list[int]) -> str:
+        """Text of a sampled turn without its stop token."""
+        if tokens and tokens[-1] in self.stop_tokens:
+            tokens = tokens[:-1]
+        return self._tokenizer.decode(tokens, skip_special_tokens=False)
+
+    def _render(self, messages: list[dict[str, str]], *, generate: bool) -> str:
+        return self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=generate)
+
+    def _encode(self, text: str) -> list[int]:
+        return self._tokenizer.encode(text, add_special_tokens=False)
+
+    def _encode_content(self, text: str) -> list[int]:
+        """Text from outside: what looks like a control token in it stays plain text."""
+        return self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)

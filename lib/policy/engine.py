@@ -1,0 +1,64 @@
+"""What an engine is: token ids in, sampled token ids and their log-probabilities out.
+
+The protocol is narrow on purpose. An engine may keep what it has computed for a session (an
+episode) and use it when the next prompt extends the last one; a server with a prefix cache needs
+no such notion and may ignore the session's name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class Finish(StrEnum):
+    """Why a completion ended."""
+
+    STOP = "stop"  # the policy sampled a stop token, which is the last token
+    LENGTH = "length"  # it used up max_new_tokens or the engine's capacity
+
+
+@dataclass(frozen=True)
+class SampleRequest:
+    """One turn to sample.
+
+    ``temperature`` 0 takes the most probable token; ``prompt`` is the whole conversation so far.
+    """
+
+    session: str
+    prompt: list[int]
+    max_new_tokens: int
+    temperature: float
+    top_p: float
+    stop_tokens: frozenset[int]
+    seed: int
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What the policy sampled, as sampled.
+
+    ``logprobs`` are those of the sampling distribution (after temperature and top-p); of a greedy
+    choice, those at temperature 1.
+    """
+
+    tokens: list[int]  # [num_new]
+    logprobs: list[float]  # [num_new]
+    finish: Finish
+    policy_version: int
+
+
+class Engine(Protocol):
+    """Samples turns for many sessions at once."""
+
+    @property
+    def policy_version(self) -> int: ...
+
+    async def sample(self, request: SampleRequest) -> Completion:
+        """Sample one turn. Raises PolicyError when the prompt is longer than the engine can hold."""
+        ...
+
+    def release(self, session: str) -> None:
+        """Forget what is kept for a session."""
+        ...

@@ -1,0 +1,76 @@
+"""Keys and values of many sequences that grow at different speeds.
+
+A fixed number of slots, each with room for the longest episode. A forward pass names the slots
+that it reads and where each one's new tokens go; every layer writes there and gets back a view
+(decoding over the first slots) or a gathered copy (extending some of them).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Region:
+    """Where a forward pass reads and writes."""
+
+    slots: torch.Tensor | int  # [rows] slot of each row; an int n stands for the first n slots
+    rows: torch.Tensor  # [tokens] row of each new token that is kept
+    columns: torch.Tensor  # [tokens] its column in the padded input
+    positions: torch.Tensor  # [tokens] its position in the slot
+    length: int  # positions visible to the pass
+
+
+class SlotCache:
+    """The cache object that transformers' layers call; memory ``[slots, key_heads, capacity, width]`` a layer."""
+
+    is_compileable = False
+
+    def __init__(self, *, num_slots: int, capacity: int):
+        self.num_slots, self.capacity = num_slots, capacity
+        self._keys: list[torch.Tensor] = []
+        self._values: list[torch.Tensor] = []
+        self._region: Region | None = None
+
+    def enter(self, region: Region) -> None:
+        """Say where the next forward pass reads and writes."""
+        self._region = region
+
+    def update(
+        self, key: torch.Tensor, value: torch.Tensor, layer_index: int, *_: object, **__: object
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Store the new keys and values ``[rows, key_heads, new, width]``; return all visible ones."""
+        region = self._region
+        assert region is not None, "a forward pass over the cache starts with enter()"
+        key = key.to(value.dtype)
+        while len(self._keys) <= layer_index:
+            shape = (self.num_slots, key.shape[1], self.capacity, key.shape[3])
+            self._keys.append(torch.zeros(shape, dtype=value.dtype, device=value.device))
+            self._values.append(torch.zeros(shape, dtype=value.dtype, device=value.device))
+        keys, values = self._keys[layer_index], self._values[layer_index]
+        if isinstance(region.slots, int):
+            slot_of_token = region.rows
+        else:
+            slot_of_token = region.slots[region.rows]
+        keys[slot_of_token, :, region.positions] = key[region.rows, :, region.columns]
+        values[slot_of_token, :, region.positions] = value[region.rows, :, region.columns]
+        if isinstance(region.slots, int):
+            return keys[: region.slots, :, : region.length], values[: region.slots, :, : region.length]
+        return keys[region.slots, :, : region.length], values[region.slots, :, : region.length]
+
+    def copy(self, *, source: int, target: int, length: int) -> None:
+        """Copy the first ``length`` positions of one slot to another."""
+        for tensor in (*self._keys, *self._values):
+            tensor[target, :, :length] = tensor[source, :, :length]
+
+    def swap(self, first: int, second: int, length: int) -> None:
+        """Exchange the first ``length`` positions of two slots."""
+        for tensor in (*self._keys, *self._values):
+            kept = tensor[first, :, :length].clone()
+            tensor[first, :, :length] = tensor[second, :, :length]
+            tensor[second, :, :length] = kept
+
+    def get_seq_length(self, layer_idx: int = 0) -> int:
+        return 0

@@ -1,0 +1,27 @@
+"""DeepDive's strict reward: 1 when every turn is well formed and the answer is right, else 0.
+
+r'(T) = r(T) - weight * S(T), with S the redundancy of the episode's queries. The penalty is taken
+off failures too, as in the paper; whether a group carries a signal is decided by r alone (see
+lib.learning.group_advantage), so a group of failures is not ranked by its penalties.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lib.rewards.redundancy import query_redundancy
+
+
+@dataclass(frozen=True)
+class Reward:
+    """A number and the named parts that add up to it."""
+
+    value: float
+    parts: dict[str, float]
+
+
+def strict_reward(*, correct: bool, well_formed: bool, queries: list[str], redundancy_weight: float) -> Reward:
+    """Reward of one episode, in [-redundancy_weight, 1]."""
+    success = float(correct and well_formed)
+    penalty = redundancy_weight * query_redundancy(queries)
+    return Reward(success - penalty, {"success": success, "redundancy": 0.0 - penalty})

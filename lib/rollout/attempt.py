@@ -1,0 +1,97 @@
+"""Attempts of a saved policy at a table of questions; what evaluation and extrapolation build on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import torch
+
+from lib.environments.environment import Question
+from lib.environments.page_index import PageIndex
+from lib.environments.search import SearchEnvironment
+from lib.policy.conversation import ChatFormat
+from lib.policy.load import load_model, load_tokenizer
+from lib.policy.transformers_engine import TransformersEngine
+from lib.progress import Progress
+from lib.rollout.collect import collect_episodes
+from lib.rollout.episode import episode_table
+from lib.rollout.run_episode import EpisodeLimits
+from lib.settings.policy import EngineSettings
+from lib.settings.settings import Settings
+
+QUESTION_COLUMNS = ["id", "prompt", "answer", "aliases", "hops"]
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def attempt(
+    questions: pa.Table,
+    *,
+    pages: Path,
+    checkpoint: Path,
+    policy: str,
+    benchmark: str,
+    settings: Settings,
+    samples: int = 1,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    max_tool_calls: int | None = None,
+    seed: int,
+    progress: Progress,
+) -> pa.Table:
+    """Rows of the episodes contract, ``samples`` for each question; temperature 0 is greedy.
+
+    Args:
+        pages: the graph artifact's directory.
+        checkpoint: a directory that transformers loads.
+        max_tool_calls: a budget other than the environment's own.
+    """
+    engine = make_engine(load_model(checkpoint), settings.engine)
+    index = PageIndex.load(pages)
+    episodes = collect_episodes(
+        read_questions(questions),
+        samples=samples,
+        seed=seed,
+        engine=engine,
+        chat=ChatFormat(load_tokenizer(checkpoint)),
+        make_environment=lambda: SearchEnvironment(index, settings.environment),
+        limits=episode_limits(settings, temperature=temperature, top_p=top_p, max_tool_calls=max_tool_calls),
+        progress=progress,
+    )
+    return episode_table(episodes, policy=policy, benchmark=benchmark)
+
+
+def make_engine(model: torch.nn.Module, settings: EngineSettings) -> TransformersEngine:
+    """The engine that runs in this process; it takes the model over."""
+    return TransformersEngine(
+        model,
+        max_concurrent=settings.max_concurrent,
+        max_tokens=settings.max_tokens,
+        dtype=DTYPES[settings.precision],
+    )
+
+
+def read_questions(table: pa.Table) -> list[Question]:
+    """Rows of the questions table as environments take them."""
+    return [Question(**row) for row in table.select(QUESTION_COLUMNS).to_pylist()]
+
+
+def episode_limits(
+    settings: Settings,
+    *,
+    temperature: float,
+    top_p: float = 1.0,
+    max_tool_calls: int | None = None,
+    redundancy_weight: float = 0.0,
+) -> EpisodeLimits:
+    """The limits that the settings of environment and engine amount to."""
+    return EpisodeLimits(
+        max_tokens=settings.engine.max_tokens,
+        max_new_tokens=settings.engine.max_new_tokens,
+        max_turns=settings.environment.max_turns,
+        max_tool_calls=settings.environment.max_tool_calls if max_tool_calls is None else max_tool_calls,
+        max_malformed=settings.environment.max_malformed,
+        temperature=temperature,
+        top_p=top_p,
+        redundancy_weight=redundancy_weight,
+    )

@@ -1,0 +1,34 @@
+"""Which questions a policy is tried on.
+
+In: the questions of a run. Out: some of one split, chosen by the seed alone: the same ones for every
+policy, and the first k of a larger choice are the choice of k.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from lib.errors import SynthesisError
+from lib.seeds import derive_seed
+
+
+def choose_questions(path: Path, *, split: str, count: int, seed: int) -> pa.Table:
+    """At most ``count`` rows of a split, in an order that depends on (seed, question id) only.
+
+    Raises SynthesisError where the split is empty.
+    """
+    table = pq.read_table(path)
+    table = table.filter(pc.equal(table["split"], split))
+    if table.num_rows == 0:
+        raise SynthesisError(
+            f"The {split} split holds no question, so no policy can be judged on it.",
+            where=str(path),
+            next_step="make more questions (synthesis.num_questions) or a larger share for the split",
+        )
+    ids = table["id"].to_pylist()
+    order = sorted(range(len(ids)), key=lambda row: (derive_seed(seed, "choose", split, ids[row]), ids[row]))
+    return table.take(order[:count])

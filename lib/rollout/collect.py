@@ -1,0 +1,62 @@
+"""Many episodes side by side over one engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from lib.environments.environment import Environment, Question
+from lib.policy.conversation import ChatFormat
+from lib.policy.engine import Engine
+from lib.progress import Progress, Silent
+from lib.rollout.episode import Episode
+from lib.rollout.run_episode import EpisodeLimits, run_episode
+from lib.seeds import derive_seed
+
+
+def collect_episodes(
+    questions: Sequence[Question],
+    *,
+    samples: int,
+    seed: int,
+    engine: Engine,
+    chat: ChatFormat,
+    make_environment: Callable[[], Environment],
+    limits: EpisodeLimits,
+    progress: Progress | None = None,
+) -> list[Episode]:
+    """``samples`` episodes for each question, in the order (question, sample)."""
+    return asyncio.run(
+        _collect(questions, samples, seed, engine, chat, make_environment, limits, progress or Silent())
+    )
+
+
+async def _collect(
+    questions: Sequence[Question],
+    samples: int,
+    seed: int,
+    engine: Engine,
+    chat: ChatFormat,
+    make_environment: Callable[[], Environment],
+    limits: EpisodeLimits,
+    progress: Progress,
+) -> list[Episode]:
+    total = len(questions) * samples
+    finished = 0
+
+    async def play(question: Question, sample: int) -> Episode:
+        nonlocal finished
+        episode = await run_episode(
+            question,
+            sample=sample,
+            seed=derive_seed(seed, question.id, sample),
+            engine=engine,
+            chat=chat,
+            make_environment=make_environment,
+            limits=limits,
+        )
+        finished += 1
+        progress.update(finished, total, "episodes")
+        return episode
+
+    return await asyncio.gather(*[play(q, sample) for q in questions for sample in range(samples)])

@@ -1,0 +1,141 @@
+"""One episode from its question to its end: sample a turn, carry out its calls, append, repeat."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lib.environments.environment import CallResult, CallStatus, Environment, Question
+from lib.policy.conversation import ChatFormat
+from lib.policy.engine import Engine, Finish, SampleRequest
+from lib.policy.tool_calls import MalformedCall, parse_tool_calls
+from lib.rewards.exact_match import is_correct
+from lib.rewards.strict import strict_reward
+from lib.rollout.episode import Episode, EpisodeStatus
+from lib.seeds import derive_seed
+
+
+@dataclass(frozen=True)
+class EpisodeLimits:
+    """Where an episode is cut, and how its turns are sampled."""
+
+    max_tokens: int
+    max_new_tokens: int
+    max_turns: int
+    max_tool_calls: int
+    max_malformed: int
+    temperature: float
+    top_p: float
+    redundancy_weight: float = 0.0
+
+
+async def run_episode(
+    question: Question,
+    *,
+    sample: int,
+    seed: int,
+    engine: Engine,
+    chat: ChatFormat,
+    make_environment: Callable[[], Environment],
+    limits: EpisodeLimits,
+) -> Episode:
+    """Play one attempt. Whatever breaks becomes the episode's status and error, never an exception."""
+    episode = Episode(id=f"{question.id}/{seed}/{sample}", question_id=question.id, sample=sample, seed=seed)
+    started = time.perf_counter()
+    try:
+        await _play(episode, question, engine, chat, make_environment(), limits)
+    except Exception as error:  # boundary: one episode's failure never touches another
+        episode.status, episode.error = EpisodeStatus.FAILED, f"{type(error).__name__}: {error}"
+    finally:
+        engine.release(episode.id)
+    episode.seconds = time.perf_counter() - started
+    _judge(episode, question, limits)
+    return episode
+
+
+async def _play(
+    episode: Episode,
+    question: Question,
+    engine: Engine,
+    chat: ChatFormat,
+    environment: Environment,
+    limits: EpisodeLimits,
+) -> None:
+    opening = await environment.start(question, episode.seed)
+    tokens, text = chat.encode_prompt(opening.messages)
+    episode.conversation.append_given("prompt", tokens, text)
+    malformed = 0
+    for turn in range(limits.max_turns):
+        room = limits.max_tokens - len(episode.conversation.tokens)
+        if room <= 1:
+            episode.status = EpisodeStatus.TOO_LONG
+            return
+        request = SampleRequest(
+            session=episode.id,
+            prompt=list(episode.conversation.tokens),
+            max_new_tokens=min(limits.max_new_tokens, room),
+            temperature=limits.temperature,
+            top_p=limits.top_p,
+            stop_tokens=chat.stop_tokens,
+            seed=derive_seed(episode.seed, turn),
+        )
+        completion = await engine.sample(request)
+        text = chat.decode(completion.tokens)
+        episode.conversation.append_sampled(completion, text)
+        if completion.finish is Finish.LENGTH:
+            episode.status = EpisodeStatus.TOO_LONG
+            return
+        results, fault = await _act(text, environment)
+        answer = environment.parse_answer(text)
+        if not fault and not results and answer is not None:
+            episode.answer, episode.status = answer, EpisodeStatus.ANSWERED
+            return
+        fault = fault or _fault_of(results, answer)
+        episode.calls += [(turn, result) for result in results]
+        if any(result.status is CallStatus.FAILED for result in results):
+            episode.status, episode.error = EpisodeStatus.FAILED, "; ".join(r.content for r in results)
+            return
+        if fault:
+            malformed += 1
+            if malformed >= limits.max_malformed:
+                episode.status, episode.error = EpisodeStatus.MALFORMED, fault
+                return
+        if len(episode.calls) >= limits.max_tool_calls + 1:
+            episode.status = EpisodeStatus.OUT_OF_CALLS
+            return
+        content = "\n".join(result.content for result in results) or f"Error: {fault}"
+        episode.conversation.append_given("tool", chat.encode_result(content), content)
+    episode.status = EpisodeStatus.OUT_OF_TURNS
+
+
+async def _act(text: str, environment: Environment) -> tuple[list[CallResult], str]:
+    """Carry out the turn's calls; the second part says what is wrong with its form."""
+    try:
+        calls = parse_tool_calls(text)
+    except MalformedCall as error:
+        return [], str(error)
+    return (await environment.step(calls)).results if calls else [], ""
+
+
+def _fault_of(results: list[CallResult], answer: str | None) -> str:
+    if not results:
+        return "a turn makes a tool call or gives the answer in its tag"
+    if answer is not None:
+        return "a turn makes a tool call or gives the answer, not both"
+    refused = [result.content for result in results if result.status.is_policy_fault]
+    return refused[0].removeprefix("Error: ") if refused else ""
+
+
+def _judge(episode: Episode, question: Question, limits: EpisodeLimits) -> None:
+    """Fill in correctness, form and reward."""
+    refused = any(result.status.is_policy_fault for _, result in episode.calls)
+    episode.correct = is_correct(episode.answer, question.answer, question.aliases)
+    episode.well_formed = episode.status is EpisodeStatus.ANSWERED and not refused and episode.error is None
+    episode.reward = strict_reward(
+        correct=episode.correct,
+        well_formed=episode.well_formed,
+        queries=episode.queries,
+        redundancy_weight=limits.redundancy_weight,
+    )
+
