@@ -1,0 +1,40 @@
+"""All stages in the order in which they run."""
+
+from __future__ import annotations
+
+import difflib
+
+from lib.errors import SettingsError
+from tasks.base import BASE
+from tasks.demonstrate import DEMONSTRATE
+from tasks.evaluate import EVALUATE
+from tasks.extrapolate import EXTRAPOLATE
+from tasks.reinforce import REINFORCE
+from tasks.report import REPORT
+from tasks.source import SOURCE
+from tasks.stage import Stage
+from tasks.synthesize import SYNTHESIZE
+from tasks.warm_up import WARM_UP
+
+STAGES = (SOURCE, SYNTHESIZE, BASE, DEMONSTRATE, WARM_UP, REINFORCE, EXTRAPOLATE, EVALUATE, REPORT)
+
+
+def find_stage(name: str) -> Stage:
+    """The stage of that name; raises SettingsError with the nearest name."""
+    names = [stage.name for stage in STAGES]
+    if name in names:
+        return STAGES[names.index(name)]
+    near = difflib.get_close_matches(name, names, n=1)
+    raise SettingsError(
+        f"There is no stage {name!r}." + (f" Did you mean {near[0]!r}?" if near else ""),
+        next_step=f"use one of {', '.join(names)}",
+    )
+
+
+def with_later_stages(first: Stage) -> list[Stage]:
+    """A stage and all that are made from it, directly or not."""
+    chosen = [first]
+    for stage in STAGES:
+        if any(item in chosen for item in stage.inputs):
+            chosen.append(stage)
+    return chosen

@@ -1,0 +1,41 @@
+"""The boundary check: what a stage wrote is what its kind of artifact consists of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data_contracts.contract import ArtifactKind, ContractError
+from lib.errors import ArtifactError
+
+
+def check_artifact(kind: ArtifactKind, out: Path) -> None:
+    """Check every table and path; optional columns that a table leaves out are filled in.
+
+    Raises ArtifactError that names the table, the row and the rule.
+    """
+    for path in kind.paths:
+        if not (out / path).exists():
+            raise _misfit(kind, out / path, f"{path} is missing")
+    for contract in kind.tables:
+        path = out / f"{contract.name}.parquet"
+        if not path.is_file():
+            raise _misfit(kind, path, f"the table {contract.name} is missing")
+        try:
+            table = pq.read_table(path)
+            checked, _ = contract.check(table)
+        except (ContractError, pa.ArrowInvalid) as error:
+            raise _misfit(kind, path, str(error)) from error
+        if checked.column_names != table.column_names:
+            pq.write_table(checked, path)
+
+
+def _misfit(kind: ArtifactKind, path: Path, reason: str) -> ArtifactError:
+    return ArtifactError(
+        f"What was written is no {kind.name}: {reason}.",
+        where=str(path),
+        kept="the files as they were written, for a look; nothing was published",
+        next_step="mend the stage that wrote it, then run again",
+    )

@@ -1,0 +1,38 @@
+"""Episodes that show the way: an oracle that follows each question's path with real tool calls."""
+
+from __future__ import annotations
+
+from data_contracts.episodes import EPISODE_SET
+from tasks.base import BASE
+from tasks.prefect_task import stage_task
+from tasks.source import SOURCE
+from tasks.stage import Stage, Work
+from tasks.synthesize import SYNTHESIZE
+
+
+def _demonstrate(work: Work) -> None:
+    from lib.learning.demonstrate import demonstrate
+
+    demonstrate(
+        work.settings,
+        graph=work.inputs[SOURCE.name],
+        questions=work.inputs[SYNTHESIZE.name],
+        base=work.inputs[BASE.name],
+        out=work.out,
+        seed=work.seed,
+        progress=work.progress,
+    )
+
+
+DEMONSTRATE = Stage(
+    name="demonstrate",
+    kind=EPISODE_SET,
+    work=_demonstrate,
+    module="lib.learning.demonstrate",
+    inputs=(SOURCE, SYNTHESIZE, BASE),
+    settings=("policy", "engine", "environment", "warm_up"),
+    libraries=("bm25s", "numpy", "pyarrow", "tokenizers", "transformers"),
+    retries=1,
+)
+
+demonstrate = stage_task(DEMONSTRATE)

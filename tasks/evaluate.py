@@ -1,0 +1,28 @@
+"""Scores of every policy of the chain on held-out questions."""
+
+from __future__ import annotations
+
+from data_contracts.scores import SCORE_SET
+from tasks.base import BASE
+from tasks.extrapolate import EXTRAPOLATE
+from tasks.jobs import job
+from tasks.prefect_task import stage_task
+from tasks.reinforce import REINFORCE
+from tasks.source import SOURCE
+from tasks.stage import Stage
+from tasks.synthesize import SYNTHESIZE
+from tasks.warm_up import WARM_UP
+
+MODULE = "lib.evaluation.evaluate"
+
+EVALUATE = Stage(
+    name="evaluate",
+    kind=SCORE_SET,
+    work=job(MODULE, launcher="process"),
+    module=MODULE,
+    inputs=(SOURCE, SYNTHESIZE, BASE, WARM_UP, REINFORCE, EXTRAPOLATE),
+    settings=("policy", "engine", "environment", "evaluate"),
+    libraries=("bm25s", "numpy", "safetensors", "torch", "transformers"),
+)
+
+evaluate = stage_task(EVALUATE)

@@ -1,0 +1,25 @@
+"""Multi-turn reinforcement learning with the tools of the environment, as a DeepSpeed job."""
+
+from __future__ import annotations
+
+from data_contracts.training import REINFORCEMENT
+from tasks.jobs import job
+from tasks.prefect_task import stage_task
+from tasks.source import SOURCE
+from tasks.stage import Stage
+from tasks.synthesize import SYNTHESIZE
+from tasks.warm_up import WARM_UP
+
+MODULE = "lib.learning.reinforce"
+
+REINFORCE = Stage(
+    name="reinforce",
+    kind=REINFORCEMENT,
+    work=job(MODULE, launcher="deepspeed"),
+    module=MODULE,
+    inputs=(SOURCE, SYNTHESIZE, WARM_UP),
+    settings=("policy", "engine", "environment", "workers", "reinforce"),
+    libraries=("bm25s", "deepspeed", "numpy", "safetensors", "torch", "transformers"),
+)
+
+reinforce = stage_task(REINFORCE)

@@ -1,0 +1,71 @@
+"""One HTML page and one DuckDB database of the whole run."""
+
+from __future__ import annotations
+
+from data_contracts.scores import REPORT as KIND
+from lib.settings.settings import Settings
+from tasks.base import BASE
+from tasks.demonstrate import DEMONSTRATE
+from tasks.evaluate import EVALUATE
+from tasks.extrapolate import EXTRAPOLATE
+from tasks.prefect_task import stage_task
+from tasks.reinforce import REINFORCE
+from tasks.run import Outcome
+from tasks.source import SOURCE
+from tasks.stage import Stage, Work
+from tasks.synthesize import SYNTHESIZE
+from tasks.warm_up import WARM_UP
+
+
+def _write(work: Work) -> None:
+    from lib.report.write_report import write_report
+
+    write_report(
+        work.settings,
+        inputs=work.inputs,
+        lineage=lineage_of(work),
+        costs=costs_of(work),
+        out=work.out,
+        progress=work.progress,
+    )
+
+
+def lineage_of(work: Work) -> list[dict]:
+    """One entry a stage: its artifact and the artifacts that it was made from in this run."""
+    digests = {name: manifest.digest for name, manifest in work.manifests.items()}
+    return [
+        {
+            "stage": stage.name,
+            "kind": stage.kind.name,
+            "digest": digests[stage.name],
+            "rows": work.manifests[stage.name].rows.get(stage.kind.summary, 0),
+            "inputs": [{"stage": item.name, "digest": digests[item.name]} for item in stage.inputs],
+        }
+        for stage in REPORT.inputs
+    ]
+
+
+def costs_of(work: Work) -> list[dict]:
+    """What each stage took when it was computed, and whether this run found it in the store."""
+    return [
+        {
+            "stage": name,
+            **manifest.provenance.cost.model_dump(),
+            "cached": work.outcomes.get(name) is Outcome.CACHED,
+        }
+        for name, manifest in work.manifests.items()
+    ]
+
+
+REPORT = Stage(
+    name="report",
+    kind=KIND,
+    work=_write,
+    module="lib.report.write_report",
+    inputs=(SOURCE, SYNTHESIZE, BASE, DEMONSTRATE, WARM_UP, REINFORCE, EXTRAPOLATE, EVALUATE),
+    settings=tuple(name for name in Settings.model_fields if name != "seed"),
+    libraries=("duckdb", "Jinja2", "matplotlib", "networkx"),
+    retries=1,
+)
+
+report = stage_task(REPORT)
