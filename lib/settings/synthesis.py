@@ -55,7 +55,7 @@ class SynthesisSettings(Section):
     blur: float = Field(0.0, ge=0, le=1)
     """Share of clues whose names and exact values are replaced by descriptions, ranges and buckets."""
     extra_clues: int = Field(0, ge=0, le=8)
-    """Attribute clues added to entities along the path."""
+    """Steps of a path, at most, that lead to several entities, each with a clue that singles one out."""
     writer: WriterSettings = TemplateWriter()
     """Who turns a path into words."""
     max_answer_share: float = Field(0.02, gt=0, le=1)

@@ -81,6 +81,15 @@ class KnowledgeGraph:
         """The relation, after "~" for a step against the arrow."""
         return ("~" if step % 2 else "") + self.relations[step // 2]["relation"]
 
+    def reverse(self, step: int) -> int:
+        """The step that leads back."""
+        row = self.relations[step // 2]
+        return step if row["phrase"] == row["inverse_phrase"] else step ^ 1
+
+    def phrase(self, step: int) -> str:
+        """The verb phrase from the entity at which the step begins: "has the capital"."""
+        return self.relations[step // 2]["inverse_phrase" if step % 2 else "phrase"]
+
     def wording(self, step: int) -> tuple[list[str], list[str], str]:
         """Noun phrases, questions and key words of a step."""
         row, side = self.relations[step // 2], "inverse_" if step % 2 else ""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+DEEPEST = 4  # facts that are tried to tell two entities of one label apart
+
 
 def make_titles(entities: list[dict], facts: list[tuple[str, str, str]]) -> dict[str, str]:
     """Entity id -> title; every title stands once, compared without regard to case."""
@@ -50,16 +52,13 @@ def _objects_of(wanted: set[str], facts: list[tuple[str, str, str]]) -> dict[str
 def _qualify(group: list[str], rows: dict[str, dict], objects: dict[str, list[str]]) -> dict[str, str]:
     """Add the type, then the objects of the entity's facts, until all titles of the group differ."""
     parts = {entity: [rows[entity]["type"]] if rows[entity]["type"] else [] for entity in group}
-    open_ = list(group)
-    for depth in range(4):
-        titles = {entity: _join(rows[entity]["label"], parts[entity]) for entity in group}
-        clashes = [names for names in _group([(entity, titles[entity]) for entity in open_]) if len(names) > 1]
-        open_ = [entity for names in clashes for entity in names]
-        if not open_:
-            break
-        for entity in open_:
-            if depth < len(objects[entity]):
-                parts[entity].append(rows[objects[entity][depth]]["label"])
+    for depth in range(DEEPEST):
+        named = [(entity, _join(rows[entity]["label"], parts[entity])) for entity in group]
+        for clashing in _group(named):
+            told = {e: rows[objects[e][depth]]["label"] for e in clashing if depth < len(objects[e])}
+            if len(clashing) > 1 and len(set(told.values())) > 1:
+                for entity, label in told.items():
+                    parts[entity].append(label)
     return {entity: _join(rows[entity]["label"], parts[entity]) for entity in group}
 
 

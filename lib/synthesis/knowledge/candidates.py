@@ -27,6 +27,14 @@ class Candidate:
     def pair(self, graph: KnowledgeGraph) -> tuple[str, str]:
         return graph.titles[self.path.nodes[0]], self.answer
 
+    def hidden(self, graph: KnowledgeGraph) -> list[str]:
+        """Labels that the prompt must not hold: those in between, and a described start."""
+        nodes = self.path.nodes[0 if self.path.clues_at(0) else 1 : None if self.path.attribute else -1]
+        return [graph.labels[node] for node in nodes]
+
+    def _anchors(self) -> list[int]:
+        return [clue.anchor for _, clue in self.path.clues if clue.anchor is not None]
+
     def row(self, graph: KnowledgeGraph, *, filters: tuple[str, ...]) -> dict:
         """A row of the contract of questions; the id follows from prompt and answer."""
         digest = hashlib.sha256(f"{self.prompt}\x1f{self.answer}\x1f{self.path.key}".encode()).hexdigest()
@@ -40,7 +48,7 @@ class Candidate:
             "hops": len(self.evidence),
             "difficulty": self.difficulty,
             "evidence": self.evidence,
-            "source_ids": [graph.ids[node] for node in self.path.nodes],
+            "source_ids": [graph.ids[node] for node in dict.fromkeys((*self.path.nodes, *self._anchors()))],
             "relations": list(pattern_of(graph, self.path)),
             "writer": self.writer,
             "filters_passed": list(filters),

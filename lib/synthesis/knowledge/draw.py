@@ -1,18 +1,27 @@
 """Draws paths inside one split.
 
 In: the graph, the split of every entity and the settings. Out: batches of paths whose entities all lie
-in the split. Only steps that lead to exactly one entity are walked; start entities are drawn so that a
+in the split. Steps that lead to exactly one entity are walked and, where the settings allow clues, those
+that lead to a few, each with a clue that tells its entity apart; a share of the starts is described
+instead of named. Start entities are drawn so that a
 type with few entities is not lost beside one with thousands.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import random
+
 import numpy as np
 
 from lib.settings.synthesis import SynthesisSettings
 from lib.sources.graph import KnowledgeGraph
-from lib.synthesis.knowledge.paths import Path, cut_paths
+from lib.synthesis.knowledge.clues import ClueBook
+from lib.synthesis.knowledge.paths import Clue, Path, cut_paths
 from lib.synthesis.knowledge.walks import walk
+
+# Candidates among which one clue can be expected to tell an entity apart.
+WIDEST_STEP = 40
 
 
 class PathDrawer:
@@ -23,8 +32,11 @@ class PathDrawer:
         self._graph, self._settings = graph, settings
         self._generator = np.random.default_rng(seed)
         whole = graph.adjacency
-        mask = inside[whole.sources] & inside[whole.targets] & (whole.fan_out == 1)
+        widest = WIDEST_STEP if settings.extra_clues else 1
+        mask = inside[whole.sources] & inside[whole.targets] & (whole.fan_out <= widest)
         self._adjacency = whole.keep(mask)
+        self._book = ClueBook(graph, inside)
+        self._chance = random.Random(seed)
         degrees = graph.degrees
         self._may_leave = (degrees >= settings.min_degree) & (degrees <= settings.max_degree)
         self._weights = _start_weights(graph, inside & self._may_leave, settings.start_types)
@@ -40,6 +52,28 @@ class PathDrawer:
         lookups = generator.integers(settings.min_hops, settings.max_hops + 1, size=number)
         walks = walk(self._adjacency, starts, hops=settings.max_hops, generator=generator, may_leave=self._may_leave)
         return cut_paths(self._graph, walks, lookups=lookups, answer=settings.answer, generator=generator)
+
+    def add_clues(self, path: Path) -> Path | None:
+        """The path with the clues that it needs, and maybe its start described; None where none is found."""
+        clues: list[tuple[int, Clue]] = []
+        avoid = set(path.nodes)
+        for position, step in enumerate(path.steps, start=1):
+            node, others = path.nodes[position], self._graph.adjacency.follow(path.nodes[position - 1], step)
+            if len(others) == 1:
+                continue
+            if len(clues) == self._settings.extra_clues:
+                return None
+            blurred = self._chance.random() < self._settings.blur
+            clue = self._book.tell_apart(node, others, avoid=avoid, chance=self._chance, blurred=blurred)
+            if clue is None:
+                return None
+            clues.append((position, clue))
+        if self._chance.random() < self._settings.blur:
+            described = self._book.describe(path.nodes[0], avoid=avoid, chance=self._chance)
+            if described is None:
+                return None
+            clues += [(0, clue) for clue in described]
+        return dataclasses.replace(path, clues=tuple(clues)) if clues else path
 
 
 def _start_weights(graph: KnowledgeGraph, allowed: np.ndarray, start_types: tuple[str, ...]) -> np.ndarray:

@@ -7,12 +7,12 @@ attribute; the number of look-ups is a question's number of hops.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from lib.sources.graph import KnowledgeGraph
-from lib.sources.pages import attribute_words, format_value
+from lib.sources.pages import format_value
 from lib.synthesis.knowledge.walks import Walks
 
 # Longer texts are descriptions, not answers.
@@ -20,12 +20,31 @@ LONGEST_ANSWER = 60
 
 
 @dataclass(frozen=True)
+class Clue:
+    """Something true of an entity, told without its name."""
+
+    clause: str  # a verb phrase: "uses the currency Euro"
+    keywords: str  # what a search adds for it
+    value: str  # what the entity's page says there
+    anchor: int | None  # the entity that the clause names
+    members: np.ndarray = field(compare=False, repr=False)  # all entities of which it is true, ascending
+
+
+@dataclass(frozen=True)
 class Path:
-    """``nodes`` [hops + 1] and ``steps`` [hops] as codes of the graph; ``attribute`` is a row of its table."""
+    """``nodes`` [hops + 1] and ``steps`` [hops] as codes of the graph; ``attribute`` is a row of its table.
+
+    ``clues`` pairs a position in ``nodes`` with a clue about that entity; clues at 0 describe the start,
+    which is then not named.
+    """
 
     nodes: tuple[int, ...]
     steps: tuple[int, ...]
     attribute: dict | None = None
+    clues: tuple[tuple[int, Clue], ...] = ()
+
+    def clues_at(self, position: int) -> list[Clue]:
+        return [clue for i, clue in self.clues if i == position]
 
     @property
     def num_lookups(self) -> int:
@@ -98,13 +117,26 @@ def pattern_of(graph: KnowledgeGraph, path: Path) -> tuple[str, ...]:
 
 
 def is_unique(graph: KnowledgeGraph, path: Path) -> bool:
-    """Execute the steps on ids, over the whole graph: each must reach exactly one entity."""
-    reached = {path.nodes[0]}
-    for step in path.steps:
-        reached = {int(target) for node in reached for target in graph.adjacency.follow(node, step)}
+    """Execute the question on ids, over the whole graph: every stage must leave exactly one entity.
+
+    A described start begins with all entities of its type; clues cut each stage down.
+    """
+    reached = np.array([path.nodes[0]])
+    if described := path.clues_at(0):
+        type_ = graph.types[path.nodes[0]]
+        reached = np.array([node for node in described[0].members.tolist() if graph.types[node] == type_])
+        reached = _cut(reached, described[1:])
+    for position, step in enumerate(path.steps, start=1):
         if len(reached) != 1:
             return False
-    return reached == {path.nodes[-1]}
+        reached = _cut(graph.adjacency.follow(int(reached[0]), step), path.clues_at(position))
+    return reached.tolist() == [path.nodes[-1]]
+
+
+def _cut(reached: np.ndarray, clues: list[Clue]) -> np.ndarray:
+    for clue in clues:
+        reached = np.intersect1d(reached, clue.members)
+    return reached
 
 
 def has_shortcut(graph: KnowledgeGraph, path: Path) -> bool:
@@ -128,7 +160,3 @@ def effort_of(graph: KnowledgeGraph, path: Path) -> float:
     lookups = path.nodes if path.attribute else path.nodes[:-1]
     cost = sum(1 + float(np.log10(1 + graph.degrees[node])) for node in lookups)
     return cost / (cost + 6)
-
-
-def attribute_query(row: dict) -> str:
-    return attribute_words(row["name"])

@@ -16,8 +16,8 @@ from lib.synthesis.knowledge.paths import Path
 # Look-ups that one sentence carries.
 DEEPEST_NEST = 3
 NUM_WORDINGS = 3
+OPENINGS = ("Then find", "Next comes", "Go on to", "From there, go to")
 
-ATTRIBUTE_NOUNS = ("the {words} of {x}",)
 ATTRIBUTE_QUESTIONS = ("What is the {words} of {x}?", "Which {words} does {x} have?", "Give the {words} of {x}.")
 YEAR_QUESTIONS = ("What is the {words} of {x}?", "Give the {words} of {x}.")
 
@@ -32,8 +32,8 @@ def phrase_questions(graph: KnowledgeGraph, path: Path, start: str, *, seed: int
 def tell_clues(graph: KnowledgeGraph, path: Path, start: str) -> tuple[str, ...]:
     """The chain as statements, for a writer that finds its own words."""
     clues = [f"The chain starts at {start}."]
-    for i, step in enumerate(path.steps):
-        noun = graph.wording(step)[0][0].replace("{x}", f"entity {i}" if i else start)
+    for i in range(len(path.steps)):
+        noun = _noun(graph, path, i + 1, f"entity {i}" if i else start, random.Random(i))
         clues.append(f"Entity {i + 1} is {noun}.")
     last = f"entity {len(path.steps)}" if path.steps else start
     asked = f"the {attribute_words(path.attribute['name'])} of {last}" if path.attribute else last
@@ -42,24 +42,60 @@ def tell_clues(graph: KnowledgeGraph, path: Path, start: str) -> tuple[str, ...]
 
 def _nest(graph: KnowledgeGraph, path: Path, start: str, chance: random.Random) -> str:
     text = start
-    inner = path.steps if path.attribute else path.steps[:-1]
-    for step in inner:
-        text = chance.choice(graph.wording(step)[0]).replace("{x}", text)
+    for position in range(1, _num_inner(path) + 1):
+        text = _noun(graph, path, position, text, chance)
     return _ask(graph, path, text, chance)
 
 
 def _tell_in_steps(graph: KnowledgeGraph, path: Path, start: str, chance: random.Random) -> str:
-    inner = path.steps if path.attribute else path.steps[:-1]
-    nouns = [chance.choice(graph.wording(step)[0]) for step in inner]
-    sentences = [f"Take {nouns[0].replace('{x}', start)}."] if nouns else [f"Take {start}."]
-    for i, noun in enumerate(nouns[1:]):
-        opening = ("From there, go to", "Then find", "Next comes", "Go on to")[i % 4]
-        sentences.append(f"{opening} {noun.replace('{x}', 'it')}.")
+    sentences = []
+    for position in range(1, _num_inner(path) + 1):
+        opening = OPENINGS[position % len(OPENINGS)] if position > 1 else "Take"
+        sentences.append(f"{opening} {_noun(graph, path, position, 'it' if position > 1 else start, chance)}.")
     return " ".join([*sentences, _ask(graph, path, "it", chance)])
+
+
+def _num_inner(path: Path) -> int:
+    """Entities after the start that the question mentions without asking for them."""
+    return len(path.steps) - (path.attribute is None)
+
+
+def _noun(graph: KnowledgeGraph, path: Path, position: int, known: str, chance: random.Random) -> str:
+    """The entity at a position, told from the one before it."""
+    step = path.steps[position - 1]
+    if clues := path.clues_at(position):
+        clauses = [clue.clause for clue in clues]
+        return f"the {_type(graph, path, position)} that {_seen_from_target(graph, step, clauses, known)}"
+    return chance.choice(graph.wording(step)[0]).replace("{x}", known)
+
+
+def _seen_from_target(graph: KnowledgeGraph, step: int, clauses: list[str], known: str) -> str:
+    """The clues first, so that they cannot be read as if they spoke of ``known``."""
+    return join_clauses([*clauses, f"{graph.phrase(graph.reverse(step))} {known}"])
+
+
+def _type(graph: KnowledgeGraph, path: Path, position: int) -> str:
+    return graph.types[path.nodes[position]] or "entity"
+
+
+def name_start(graph: KnowledgeGraph, path: Path) -> str:
+    """The start's title, or its description where clues replace the name."""
+    clues = path.clues_at(0)
+    if not clues:
+        return graph.titles[path.nodes[0]]
+    return f"the {_type(graph, path, 0)} that {join_clauses([clue.clause for clue in clues])}"
+
+
+def join_clauses(clauses: list[str]) -> str:
+    return clauses[0] if len(clauses) == 1 else f"{', '.join(clauses[:-1])} and {clauses[-1]}"
 
 
 def _ask(graph: KnowledgeGraph, path: Path, text: str, chance: random.Random) -> str:
     if path.attribute is None:
+        if clues := path.clues_at(len(path.steps)):
+            clauses = [clue.clause for clue in clues]
+            told = _seen_from_target(graph, path.steps[-1], clauses, text)
+            return f"Which {_type(graph, path, len(path.steps))} {told}?"
         return chance.choice(graph.wording(path.steps[-1])[1]).replace("{x}", text)
     choices = YEAR_QUESTIONS if path.attribute["kind"] == "year" else ATTRIBUTE_QUESTIONS
     return chance.choice(choices).replace("{words}", attribute_words(path.attribute["name"])).replace("{x}", text)

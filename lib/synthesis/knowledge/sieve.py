@@ -15,21 +15,24 @@ from lib.synthesis.filters.balance import BalanceFilter
 from lib.synthesis.filters.contamination import ContaminationFilter
 from lib.synthesis.filters.difficulty import within_difficulty, within_successes
 from lib.synthesis.filters.duplicates import DuplicateFilter
-from lib.synthesis.filters.leak import leaks_answer
+from lib.synthesis.filters.leak import leaks_answer, names_hidden
 from lib.synthesis.funnel import Funnel
 from lib.synthesis.knowledge.candidates import Candidate
+from lib.synthesis.knowledge.draw import PathDrawer
 from lib.synthesis.knowledge.evidence import gather_evidence
 from lib.synthesis.knowledge.paths import Path, answer_of, effort_of, has_shortcut, is_unique, pattern_of
-from lib.synthesis.knowledge.phrasing import phrase_questions, tell_clues
+from lib.synthesis.knowledge.phrasing import name_start, phrase_questions, tell_clues
 from lib.synthesis.writer import Draft, Writer
 
 FILTERS = (
+    "clues",
     "uniqueness",
     "one_hop",
     "evidence",
     "balance",
     "writer",
     "leak",
+    "hidden_names",
     "contamination",
     "duplicates",
     "difficulty",
@@ -64,17 +67,17 @@ class Sieve:
             pattern_share=self._settings.max_pattern_share,
         )
 
-    def sift(self, paths: list[Path], *, most: int, seed: int) -> list[dict]:
-        """Rows of at most ``most`` questions out of the paths."""
+    def sift(self, drawer: PathDrawer, *, walkers: int, most: int, seed: int) -> list[dict]:
+        """Rows of at most ``most`` questions out of the paths of so many walkers."""
         candidates: list[Candidate] = []
-        for path in paths:
+        for path in drawer.draw(walkers):
             if len(candidates) == most:
                 break
             if path.key in self._seen:
                 continue
             self._seen.add(path.key)
             self.funnel.count("walks")
-            if candidate := self._draft(path, seed):
+            if candidate := self._draft(path, drawer, seed):
                 candidates.append(candidate)
         self._write(candidates)
         rows = []
@@ -94,11 +97,13 @@ class Sieve:
         self.funnel.count(filter_, "" if keep else reason, example=example)
         return keep
 
-    def _draft(self, path: Path, seed: int) -> Candidate | None:
+    def _draft(self, bare: Path, drawer: PathDrawer, seed: int) -> Candidate | None:
         """The filters that need no words."""
         graph = self._graph
-        start = graph.titles[path.nodes[0]]
-        told = " > ".join((start, *pattern_of(graph, path)))
+        told = " > ".join((graph.titles[bare.nodes[0]], *pattern_of(graph, bare)))
+        path = drawer.add_clues(bare)
+        if not self._passes("clues", (path is not None, "no clue singles an entity out"), told) or path is None:
+            return None
         if not self._passes("uniqueness", (is_unique(graph, path), "a step reaches several entities"), told):
             return None
         if not self._passes("one_hop", (not has_shortcut(graph, path), "the start's own facts give the answer"), told):
@@ -115,6 +120,7 @@ class Sieve:
         if not self._passes("balance", self._balance_of().check(answer.casefold(), pattern_of(graph, path)), told):
             return None
         question_seed = derive_seed(seed, "question", *map(str, path.key))
+        start = name_start(graph, path)
         return Candidate(path, self._split, question_seed, answer, aliases, start, evidence or [], effort)
 
     def _write(self, candidates: list[Candidate]) -> None:
@@ -135,6 +141,8 @@ class Sieve:
         """The filters that read the prompt."""
         prompt, path, pair = candidate.prompt, candidate.path.key, candidate.pair(self._graph)
         if not self._passes("leak", leaks_answer(prompt, candidate.answer, candidate.aliases), prompt):
+            return False
+        if not self._passes("hidden_names", names_hidden(prompt, candidate.hidden(self._graph)), prompt):
             return False
         if not self._passes("contamination", self._contamination.check(path, pair), prompt):
             return False

@@ -18,13 +18,12 @@ from lib.errors import SynthesisError
 from lib.progress import Progress
 from lib.seeds import derive_seed
 from lib.settings.synthesis import SynthesisSettings, TemplateWriter
-from lib.sources.graph import KnowledgeGraph, load_graph
+from lib.sources.graph import load_graph
 from lib.synthesis import template_writer
 from lib.synthesis.funnel import Funnel
 from lib.synthesis.knowledge.draw import PathDrawer
 from lib.synthesis.knowledge.sieve import FILTERS, Sieve
 from lib.synthesis.knowledge.splits import assign_splits
-from lib.synthesis.writer import Writer
 
 WRITERS = {TemplateWriter: lambda settings: template_writer.TemplateWriter()}
 # Rounds without a single new question after which a split counts as exhausted.
@@ -87,7 +86,7 @@ def _fill_split(
     idle = 0
     while drawer.can_start and len(rows) < wanted and idle < IDLE_ROUNDS:
         missing = wanted - len(rows)
-        fresh = sieve.sift(drawer.draw(max(LEAST_WALKERS, 3 * missing)), most=missing, seed=seed)
+        fresh = sieve.sift(drawer, walkers=max(LEAST_WALKERS, 3 * missing), most=missing, seed=seed)
         idle = 0 if fresh else idle + 1
         rows += fresh
         progress.update(done + len(rows), settings.num_questions, name)
@@ -106,11 +105,13 @@ def _wanted(settings: SynthesisSettings) -> dict[str, int]:
 # What to loosen when a filter leaves nothing.
 REMEDIES = {
     "walks": "widen min_hops..max_hops, min_degree..max_degree or start_types",
+    "clues": "lower blur, or raise extra_clues",
     "uniqueness": "lower min_hops",
     "one_hop": "lower max_hops, or set answer to 'attribute'",
     "evidence": "leave the source's `pages` out, so that pages are written from its facts",
     "balance": "raise max_answer_share or max_pattern_share",
     "leak": "set answer to 'attribute', or give the entities labels that do not contain each other",
+    "hidden_names": "set synthesis.answer to 'attribute', or lower max_hops",
     "duplicates": "raise duplicate_threshold",
     "difficulty": "widen min_difficulty..max_difficulty, or the range of successes",
 }

@@ -1,0 +1,129 @@
+"""Clues: what may be said of an entity without naming it.
+
+In: a graph and a split. Out: descriptions that pick out one entity, and clues that tell one of several
+candidates apart. A clue is a verb phrase ("uses the currency Euro", "has a population between 200,000
+and 500,000") and the entities of the whole graph of which it is true.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from functools import cached_property
+
+import numpy as np
+
+from lib.sources.graph import KnowledgeGraph
+from lib.sources.pages import attribute_words, format_value
+from lib.synthesis.knowledge.blurring import blur_value
+from lib.synthesis.knowledge.paths import LONGEST_ANSWER, Clue
+
+# Clauses of a description; more cannot be followed in one sentence.
+MOST_CLAUSES = 3
+# A fact shared by more entities than this hardly narrows anything down.
+LARGEST_CROWD = 2000
+
+
+class ClueBook:
+    """Clues about entities, made only from facts inside one split."""
+
+    def __init__(self, graph: KnowledgeGraph, inside: np.ndarray):
+        self._graph, self._inside = graph, inside
+
+    def describe(self, node: int, *, avoid: set[int], chance: random.Random) -> tuple[Clue, ...] | None:
+        """Blurred clues that together hold for this entity only, among all of its type; None without."""
+        candidates = self._of_type(node)
+        chosen: list[Clue] = []
+        for clue in self._shuffled(node, avoid=avoid, chance=chance, blurred=True):
+            left = np.intersect1d(candidates, clue.members, assume_unique=True)
+            if len(left) == len(candidates):
+                continue
+            chosen.append(clue)
+            candidates = left
+            if len(candidates) == 1:
+                return tuple(chosen)
+            if len(chosen) == MOST_CLAUSES:
+                return None
+        return None
+
+    def tell_apart(
+        self, node: int, others: np.ndarray, *, avoid: set[int], chance: random.Random, blurred: bool
+    ) -> Clue | None:
+        """One clue that holds for this entity and for none of the other candidates; None without."""
+        for clue in self._shuffled(node, avoid=avoid, chance=chance, blurred=blurred):
+            if len(np.intersect1d(others, clue.members, assume_unique=True)) == 1:
+                return clue
+        return None
+
+    def _of_type(self, node: int) -> np.ndarray:
+        return np.flatnonzero(self._type_codes == self._type_codes[node])
+
+    @cached_property
+    def _type_codes(self) -> np.ndarray:  # [num_entities]
+        return np.unique(np.array(self._graph.types), return_inverse=True)[1]
+
+    def _shuffled(self, node: int, *, avoid: set[int], chance: random.Random, blurred: bool) -> Iterator[Clue]:
+        """All clues about an entity in random order; members are computed as they are asked for."""
+        graph = self._graph
+        low, high = graph.adjacency.offsets[node], graph.adjacency.offsets[node + 1]
+        facts = [
+            (step, other)
+            for step, other in zip(
+                graph.adjacency.steps[low:high].tolist(), graph.adjacency.targets[low:high].tolist(), strict=True
+            )
+            if self._inside[other] and other not in avoid
+        ]
+        options = [*facts, *graph.attributes_of(node)]
+        chance.shuffle(options)
+        for option in options:
+            clue = self._of_attribute(option, blurred) if isinstance(option, dict) else self._of_fact(*option)
+            if clue is not None:
+                yield clue
+
+    def _of_fact(self, step: int, other: int) -> Clue | None:
+        """The fact that ``step`` leads from the described entity to ``other``, who is named."""
+        graph = self._graph
+        back = graph.reverse(step)
+        members = graph.adjacency.follow(other, back)
+        if len(members) > LARGEST_CROWD:
+            return None
+        return Clue(
+            clause=f"{graph.phrase(step)} {graph.titles[other]}",
+            keywords=f"{graph.wording(step)[2]} {graph.titles[other]}",
+            value=graph.titles[other],
+            anchor=other,
+            members=members,
+        )
+
+    def _of_attribute(self, row: dict, blurred: bool) -> Clue | None:
+        words = attribute_words(row["name"])
+        values = self._values[row["name"]]
+        if row["kind"] == "boolean":
+            members = [node for node, other in values.items() if other["number"] == row["number"]]
+            clause = f"is {'' if row['number'] else 'not '}{words}"
+        elif blurred:
+            blur = blur_value(row)
+            if blur is None:
+                return None
+            members = [node for node, other in values.items() if blur.covers(other)]
+            clause = f"has {article(words)} {words} {blur.text}"
+        else:
+            if row["kind"] == "text" and len(row["text"]) > LONGEST_ANSWER:
+                return None
+            text = format_value(row)
+            members = [node for node, other in values.items() if format_value(other) == text]
+            clause = f"has the {words} {text}"
+        return Clue(clause, words, format_value(row), None, np.array(sorted(members), dtype=np.int32))
+
+    @cached_property
+    def _values(self) -> dict[str, dict[int, dict]]:
+        """Attribute name -> entity -> row."""
+        values: dict[str, dict[int, dict]] = {}
+        for node in range(len(self._graph)):
+            for row in self._graph.attributes_of(node):
+                values.setdefault(row["name"], {})[node] = row
+        return values
+
+
+def article(words: str) -> str:
+    return "an" if words[:1].lower() in "aeiou" else "a"
