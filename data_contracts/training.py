@@ -60,11 +60,15 @@ TENSOR_FITS = Contract(
             required("tensor", pa.string()),
             required("num_elements", pa.int64()),
             required("explained_variance", pa.float64()),  # share of the first r squared singular values
-            required("r_squared", pa.float64()),  # of the straight line through the first coefficient
+            required("r_squared", pa.float64()),  # of the line through the first coefficient; 0 if it never moved
             required("slope", pa.float64()),
             required("intercept", pa.float64()),
             required("delta_norm", pa.float64()),  # of the last step
         ]
+    ),
+    rules=(
+        Rule("explained variance is a share", "explained_variance BETWEEN -1e-9 AND 1 + 1e-9"),
+        Rule("the fit is finite", "isfinite(slope) AND isfinite(intercept) AND isfinite(r_squared)"),
     ),
     key=("tensor",),
 )
@@ -77,15 +81,26 @@ SWEEP = Contract(
             required("method", pa.string()),  # relex, scaled_delta or last_step
             required("target", pa.float64()),  # target step (relex) or scale (scaled_delta)
             required("accuracy", pa.float64()),
-            required("low", pa.float64()),
+            required("low", pa.float64()),  # 95 % bootstrap interval over questions
             required("high", pa.float64()),
-            required("n", pa.int32()),
-            required("chosen", pa.bool_()),
+            required("gain", pa.float64()),  # accuracy less the last step's, on the same questions
+            required("gain_low", pa.float64()),  # paired 95 % bootstrap interval
+            required("gain_high", pa.float64()),
+            required("n", pa.int32()),  # questions
+            required("chosen", pa.bool_()),  # the published checkpoint
         ]
     ),
-    rules=(Rule("accuracy is a share", "accuracy BETWEEN 0 AND 1"),),
+    rules=(
+        Rule("method is known", "method IN ('relex', 'scaled_delta', 'last_step')"),
+        Rule("accuracy is a share", "accuracy BETWEEN 0 AND 1"),
+        Rule("only an extrapolation is chosen", "NOT chosen OR method = 'relex'"),
+    ),
+    key=("method", "target"),
 )
 
+# The verdict on the published checkpoint, in words and numbers.
+GATE = "gate.json"
+
 EXTRAPOLATION = ArtifactKind(
-    name="extrapolation", tables=(TENSOR_FITS, SWEEP), paths=(CHECKPOINT,), summary="tensor_fits"
+    name="extrapolation", tables=(TENSOR_FITS, SWEEP), paths=(CHECKPOINT, GATE), summary="tensor_fits"
 )

@@ -91,7 +91,7 @@ class ExtrapolateSettings(Section):
 
     rank: int = Field(1, ge=1)
     window: int = Field(-1, ge=-1)
-    """Last points that the line is fitted on; -1 takes all."""
+    """Last points that the line is fitted on, at least 2; -1 takes all."""
     targets: tuple[float, ...] = (1.25, 1.5, 2.0)
     """Target steps of the sweep, as multiples of the last trained step."""
     scales: tuple[float, ...] = (1.25, 1.5)
@@ -100,7 +100,15 @@ class ExtrapolateSettings(Section):
     """Validation questions of the sweep."""
 
     @model_validator(mode="after")
+    def window_holds_a_line(self) -> ExtrapolateSettings:
+        if self.window in (0, 1):
+            raise ValueError("window must be -1 or at least 2, since a line needs two points")
+        return self
+
+    @model_validator(mode="after")
     def targets_lie_ahead(self) -> ExtrapolateSettings:
+        if not self.targets:
+            raise ValueError("targets must name at least one target, since one of them is published")
         if any(target < 1 for target in self.targets):
             raise ValueError("targets must be at least 1, since extrapolation goes ahead of the last step")
         return self

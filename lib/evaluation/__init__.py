@@ -1,0 +1,1 @@
+"""Policy x benchmark -> scores with intervals; pass@k; test-time scaling."""

@@ -1,0 +1,99 @@
+"""The job that judges every policy on the held-out questions.
+
+In: checkpoints, the graph's pages and the questions. Out: scores with intervals, and the episodes
+behind them. Each (policy, part) is a file in ``job.scratch`` once it is done, so an interrupted
+evaluation goes on where it stopped. Questions, seeds and bootstrap draws are the same for every
+policy, so that policies differ in their weights alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from data_contracts.episodes import EPISODES
+from data_contracts.scores import SCORES
+from data_contracts.training import CHECKPOINT
+from lib.errors import JobError
+from lib.evaluation.metrics import judged
+from lib.evaluation.score import Episodes, Part, list_parts, score
+from lib.rollout.attempt import attempt
+from lib.rollout.choose_questions import choose_questions
+from lib.rollout.kept_table import kept_table
+from lib.rollout.part_progress import PartProgress
+from lib.seeds import derive_seed
+from lib.workers.rank import Job, run_rank
+
+Attempt = Callable[..., pa.Table]
+
+
+def main(job: Job) -> None:
+    if job.rank == 0:
+        evaluate(job, attempt=attempt)
+
+
+def evaluate(job: Job, *, attempt: Attempt) -> None:
+    """Run the whole stage; ``attempt`` is lib.rollout.attempt's, or a function that behaves like it."""
+    questions = choose_questions(
+        job.inputs["synthesize"] / "questions.parquet",
+        split="test",
+        count=job.settings.evaluate.questions,
+        seed=job.seed,
+    )
+    policies = [policy for policy in job.settings.evaluate.policies if policy in job.inputs]
+    parts = list_parts(job.settings, questions.num_rows)
+    total = len(policies) * sum(part.num_questions * part.decoding.samples for part in parts)
+    episodes: Episodes = {}
+    done = 0
+    for policy in policies:
+        for part in parts:
+            progress = PartProgress(job.progress, done, total, f"{policy} on {part.benchmark}")
+            chosen = questions.slice(0, part.num_questions)
+            path = job.scratch / "parts" / f"{policy}-{part.benchmark}.parquet"
+            make = partial(_try, job, policy, part, chosen, attempt, progress)
+            episodes[policy, part.benchmark] = kept_table(path, make)
+            done += part.num_questions * part.decoding.samples
+    pq.write_table(pa.concat_tables(episodes.values()), job.out / "episodes.parquet")
+    rows = score(episodes, parts=parts, questions=questions, settings=job.settings, seed=job.seed)
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=SCORES.schema), job.out / "scores.parquet")
+    job.progress.update(total, total)
+
+
+def _try(job: Job, policy: str, part: Part, questions: pa.Table, attempt: Attempt, progress: PartProgress) -> pa.Table:
+    """The episodes of one policy and one part."""
+    progress.update(0, part.num_questions * part.decoding.samples)
+    episodes = attempt(
+        questions,
+        pages=job.inputs["graph"],
+        checkpoint=job.inputs[policy] / CHECKPOINT,
+        policy=policy,
+        benchmark=part.benchmark,
+        settings=job.settings,
+        samples=part.decoding.samples,
+        temperature=part.decoding.temperature,
+        top_p=part.decoding.top_p,
+        max_tool_calls=part.decoding.max_tool_calls,
+        seed=derive_seed(job.seed, "evaluate", part.benchmark),
+        progress=progress,
+    )
+    if judged(episodes).num_rows == 0:
+        raise JobError(
+            f"Every attempt of {policy} on {part.benchmark} failed, first: {episodes['error'][0].as_py()}",
+            kept="the parts that were judged before",
+            next_step="mend the cause and run again",
+        )
+    return _name_rows(episodes, prefix=f"{policy}/{part.benchmark}/")
+
+
+def _name_rows(episodes: pa.Table, *, prefix: str) -> pa.Table:
+    """Policies make their attempts under equal seeds, so an attempt's id is unique only with its policy."""
+    ids = pc.binary_join_element_wise(prefix, episodes["id"], "")
+    return episodes.cast(EPISODES.schema).set_column(0, EPISODES.schema.field("id"), ids)
+
+
+if __name__ == "__main__":
+    run_rank(main)

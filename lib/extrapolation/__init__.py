@@ -1,0 +1,1 @@
+"""A row of checkpoints -> the checkpoint ahead of them."""
