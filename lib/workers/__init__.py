@@ -1,0 +1,1 @@
+"""A job spec -> a supervised group of processes -> its result."""

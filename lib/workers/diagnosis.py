@@ -1,0 +1,126 @@
+"""What went wrong with a job -> one error that a user can act on."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import psutil
+
+from lib.errors import JobError
+from lib.workers.job import JobSpec
+from lib.workers.rank_record import RankRecord
+
+NUM_LOG_LINES = 12
+
+REASONS = {
+    signal.SIGKILL: "most often by the system because memory ran out",
+    signal.SIGTERM: "because somebody told it to stop",
+    signal.SIGINT: "because somebody interrupted it",
+    signal.SIGSEGV: "a fault in native code; the log holds the Python stack",
+    signal.SIGABRT: "native code gave up; the log says why",
+    signal.SIGBUS: "most often because shared memory (/dev/shm) or a disk is full",
+}
+
+
+class TroubleKind(StrEnum):
+    FAILED = "failed"
+    """An exception left a rank's main function."""
+    VANISHED = "vanished"
+    """A rank's process ended without a word."""
+    LAUNCHER_ENDED = "launcher_ended"
+    """The launcher ended though not every rank was done."""
+    NOT_STARTED = "not_started"
+    SILENT = "silent"
+    """No progress for longer than the settings allow."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    kind: TroubleKind
+    rank: RankRecord | None = None
+    code: int | None = None
+    """Exit code, or minus the signal; None when nobody could see it."""
+    num_started: int = 0
+
+
+def exit_code_of_launcher(code: int) -> int:
+    """The exit code of a rank, or minus its signal, from the launcher's own exit code (0 to 255).
+
+    DeepSpeed's launcher exits with minus the signal modulo 256, shells and our guard with 128 + signal.
+    """
+    if code > 192:
+        return code - 256
+    return 128 - code if code > 128 else code
+
+
+def job_error(
+    trouble: Trouble, spec: JobSpec, *, num_ranks: int, silence_s: float, peak_memory_mb: float, log_start: int
+) -> JobError:
+    """The error to raise, with the log's last lines, what is kept and what to do next."""
+    what = _what(trouble, spec.module, num_ranks=num_ranks, silence_s=silence_s)
+    record = trouble.rank if trouble.kind is TroubleKind.FAILED else None
+    lines = _traceback_lines(record) if record else _last_lines(spec.files.log, log_start)
+    where = "".join([f"{spec.files.log}, which ends in:" if lines else str(spec.files.log), *lines])
+    kept = [record.kept] if record and record.kept else []
+    kept.append(_kept(spec))
+    next_step = "run the same command again; the job resumes from what it saved"
+    if trouble.kind is TroubleKind.VANISHED and trouble.code in (None, -signal.SIGKILL):
+        what += f" The job's memory peaked at {peak_memory_mb:.0f} of {psutil.virtual_memory().total / 1e6:.0f} MB."
+        next_step = f"free memory, or lower workers.ranks, batch_size or engine.max_concurrent; then {next_step}"
+    elif trouble.kind is TroubleKind.SILENT:
+        next_step = f"raise workers.silence_timeout_s if steps take that long; then {next_step}"
+    elif record:
+        where = "\n    ".join(filter(None, [record.where, where]))
+        next_step = f"{record.next_step or 'mend the cause'}; then {next_step}"
+    return JobError(what, where=where, kept="; ".join(kept), next_step=next_step)
+
+
+def _what(trouble: Trouble, module: str, *, num_ranks: int, silence_s: float) -> str:
+    rank = f"Rank {trouble.rank.rank} of {num_ranks} of {module}" if trouble.rank else ""
+    match trouble.kind:
+        case TroubleKind.FAILED:
+            assert trouble.rank is not None, "a failure has a rank"
+            return f"{rank} failed with {trouble.rank.error_type}: {trouble.rank.what}"
+        case TroubleKind.VANISHED:
+            return f"{rank} {_ending(trouble.code)}."
+        case TroubleKind.LAUNCHER_ENDED:
+            return f"The launcher of {module} {_ending(trouble.code)} before every rank was done."
+        case TroubleKind.NOT_STARTED:
+            return f"Only {trouble.num_started} of {num_ranks} ranks of {module} started in time."
+        case TroubleKind.SILENT:
+            return f"{module} made no progress for {silence_s:g} s and was ended; the log holds every rank's stack."
+
+
+def _ending(code: int | None) -> str:
+    if code is None:
+        return "ended without a word"
+    if code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        number = signal.Signals(-code)
+    except ValueError:
+        return f"was ended by signal {-code}"
+    reason = f" ({REASONS[number]})" if number in REASONS else ""
+    return f"was ended by {number.name}{reason}"
+
+
+def _kept(spec: JobSpec) -> str:
+    names = sorted(path.name for path in spec.scratch.iterdir() if path != spec.files.folder)
+    if not names:
+        return "the inputs of the job; it had not saved anything yet"
+    shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    return f"{shown} in {spec.scratch}"
+
+
+def _last_lines(log: Path, start: int) -> list[str]:
+    with log.open("rb") as file:
+        file.seek(start)
+        lines = file.read().decode(errors="replace").splitlines()
+    return [f"\n    | {line}" for line in lines if line.strip()][-NUM_LOG_LINES:]
+
+
+def _traceback_lines(record: RankRecord) -> list[str]:
+    return [f"\n    | {line}" for line in record.traceback.splitlines()][-NUM_LOG_LINES:]

@@ -1,0 +1,94 @@
+"""The frame around a job's main function inside each of its processes.
+
+A job module ends with `if __name__ == "__main__": run_rank(main)`. The frame reads the spec, tells the supervisor
+how the rank fares, and makes sure that the process ends with its parent. It does not import torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from lib.progress import ProgressFile, Silent
+from lib.workers.job import Job, JobSpec
+from lib.workers.process_tree import die_with_parent
+from lib.workers.rank_record import RankRecord, RankStatus
+
+# Seconds between SIGTERM and the end of a rank that is stuck in native code, such as a collective.
+LEAVE_WITHIN_S = 1.0
+EXIT_TERMINATED = 128 + signal.SIGTERM
+
+
+class Terminated(SystemExit):
+    """SIGTERM arrived while Python code ran."""
+
+
+def run_rank(main: Callable[[Job], None]) -> None:
+    """Runs `main` as one rank of the job named on the command line; any exception ends in the rank's record."""
+    die_with_parent()
+    faulthandler.enable()
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
+    spec = JobSpec.from_json(_spec_path().read_text())
+    rank, num_ranks = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    folder, record = spec.files.ranks, RankRecord.of_this_process(rank)
+    record.write(folder)
+    _leave_on_sigterm(lambda: record.ended(RankStatus.TERMINATED).write(folder))
+    try:
+        main(_job(spec, rank, num_ranks))
+    except Terminated:
+        last_word, code = record.ended(RankStatus.TERMINATED), EXIT_TERMINATED
+    except BaseException as error:  # the boundary of a rank: whatever escapes becomes its record
+        last_word, code = record.failed(error), 1
+        traceback.print_exc()
+    else:
+        last_word, code = record.ended(RankStatus.DONE), 0
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    last_word.write(folder)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    sys.exit(code)
+
+
+def _spec_path() -> Path:
+    parser = argparse.ArgumentParser(description="One rank of a Ropewalk job; started by lib.workers.supervise.")
+    parser.add_argument("--job", type=Path, required=True, help="the job's spec file")
+    parser.add_argument("--local_rank", type=int, default=0, help="added by the DeepSpeed launcher")
+    return parser.parse_args().job
+
+
+def _job(spec: JobSpec, rank: int, num_ranks: int) -> Job:
+    progress = ProgressFile(spec.files.progress) if rank == 0 else Silent()
+    return Job(spec.settings, spec.inputs, spec.out, spec.scratch, spec.seed, rank, num_ranks, progress)
+
+
+def _leave_on_sigterm(say_so: Callable[[], None]) -> None:
+    """SIGTERM raises `Terminated` in Python code, and ends the process soon also when native code never returns.
+
+    Python runs signal handlers between bytecodes only; the byte that it writes to the wake-up pipe at
+    once reaches a thread, which native code that has released the interpreter lock does not hold up.
+    """
+
+    def raise_terminated(number: int, frame: FrameType | None) -> None:
+        raise Terminated(EXIT_TERMINATED)
+
+    def wait_and_leave() -> None:
+        while os.read(receiving, 1)[0] != signal.SIGTERM:
+            continue
+        time.sleep(LEAVE_WITHIN_S)
+        if signal.getsignal(signal.SIGTERM) is raise_terminated:  # the last word is not yet written
+            say_so()
+            os._exit(EXIT_TERMINATED)
+
+    receiving, sending = os.pipe()
+    os.set_blocking(sending, False)
+    signal.signal(signal.SIGTERM, raise_terminated)
+    signal.set_wakeup_fd(sending, warn_on_full_buffer=False)
+    threading.Thread(target=wait_and_leave, daemon=True, name="leave-on-sigterm").start()
