@@ -74,7 +74,8 @@ COUNTRIES = {
 }  # fmt: skip
 STRUCTURES = {
     "BCC": "body-centred cubic", "FCC": "face-centred cubic", "HEX": "hexagonal", "DIA": "diamond",
-    "RHL": "rhombohedral", "ORC": "orthorhombic", "TET": "tetragonal", "CUB": "cubic", "SC": "simple cubic", "MCL": "monoclinic",
+    "RHL": "rhombohedral", "ORC": "orthorhombic", "TET": "tetragonal", "CUB": "cubic", "SC": "simple cubic",
+    "MCL": "monoclinic",
 }  # fmt: skip
 
 

@@ -33,8 +33,13 @@ PLACES = (
         ("lies in the country", "contains"),
         _side(
             "lies in country",
-            ["the country in which {x} lies", "the country where {x} is found", "the country that {x} belongs to"],
-            ["In which country does {x} lie?", "Which country does {x} belong to?", "In which country is {x}?"],
+            ["the country in which {x} lies", "the country where {x} is found", "the country of {x}"],
+            [
+                "In which country does {x} lie?",
+                "Which country does {x} belong to?",
+                "In which country is {x}?",
+                "What is the country of {x}?",
+            ],
         ),
         _side(
             "contains",
@@ -61,8 +66,12 @@ PLACES = (
         ("is in the subdivision", "includes"),
         _side(
             "subdivision",
-            ["the subdivision in which {x} lies", "the state or province that {x} belongs to"],
-            ["In which state, province or other subdivision does {x} lie?", "Which subdivision does {x} belong to?"],
+            ["the subdivision in which {x} lies", "the state or province around {x}"],
+            [
+                "In which state, province or other subdivision does {x} lie?",
+                "Which subdivision does {x} belong to?",
+                "Which subdivision lies around {x}?",
+            ],
         ),
         _side("includes", ["the one place listed in {x}"], ["Which single place is listed in {x}?"]),
     ),
@@ -71,8 +80,8 @@ PLACES = (
         ("is part of the larger subdivision", "is divided into"),
         _side(
             "larger subdivision",
-            ["the larger subdivision that {x} is part of", "the subdivision above {x}"],
-            ["Which larger subdivision is {x} part of?", "Of which larger subdivision is {x} a part?"],
+            ["the larger subdivision that {x} is part of", "the larger subdivision around {x}"],
+            ["Which larger subdivision is {x} part of?", "What is the larger subdivision around {x}?"],
         ),
         _side(
             "divided into",
@@ -99,7 +108,7 @@ PLACES = (
         ("is kept in the country", "uses the time zone"),
         _side(
             "kept in country",
-            ["the country that keeps {x}", "the country in which {x} is the time zone"],
+            ["the country that keeps {x}", "the country whose clocks follow {x}"],
             ["Which country keeps {x}?", "In which country is {x} kept?"],
         ),
         _side(
@@ -186,8 +195,8 @@ COUNTRIES = (
         ("belongs to the subregion", "is the subregion of"),
         _side(
             "subregion",
-            ["the subregion of {x}", "the part of the world that {x} belongs to"],
-            ["To which subregion does {x} belong?", "Which subregion of the world is {x} in?"],
+            ["the subregion of {x}", "the part of the world around {x}"],
+            ["To which subregion does {x} belong?", "What is the subregion of {x}?"],
         ),
         _side("subregion of", ["the only country of {x}"], ["Which is the only country of {x}?"]),
     ),
@@ -197,7 +206,7 @@ COUNTRIES = (
         _side(
             "continent",
             ["the continent on which {x} lies", "the continent of {x}"],
-            ["On which continent does {x} lie?", "Which continent is {x} on?"],
+            ["On which continent does {x} lie?", "What is the continent of {x}?"],
         ),
         _side("continent of", ["the only country on {x}"], ["Which is the only country on {x}?"]),
     ),
@@ -281,8 +290,8 @@ ELEMENTS = (
         ("has the top producer", "is the top producer of"),
         _side(
             "top producer",
-            ["the top producer of {x}", "the country that produces most {x}"],
-            ["Which country is the top producer of {x}?", "Which country produces the most {x}?"],
+            ["the top producer of {x}", "the largest producer of {x}"],
+            ["Which country is the top producer of {x}?", "Which country is the largest producer of {x}?"],
         ),
         _side(
             "top producer of",

@@ -15,7 +15,7 @@ import numpy as np
 
 from lib.sources.graph import KnowledgeGraph
 from lib.sources.pages import attribute_words, format_value
-from lib.synthesis.knowledge.blurring import blur_value
+from lib.synthesis.knowledge.blurring import Blur, blur_value
 from lib.synthesis.knowledge.paths import LONGEST_ANSWER, Clue
 
 # Clauses of a description; more cannot be followed in one sentence.
@@ -29,6 +29,7 @@ class ClueBook:
 
     def __init__(self, graph: KnowledgeGraph, inside: np.ndarray):
         self._graph, self._inside = graph, inside
+        self._blurred: dict[tuple[str, str], np.ndarray] = {}
 
     def describe(self, node: int, *, avoid: set[int], chance: random.Random) -> tuple[Clue, ...] | None:
         """Blurred clues that together hold for this entity only, among all of its type; None without."""
@@ -73,8 +74,11 @@ class ClueBook:
             )
             if self._inside[other] and other not in avoid
         ]
+        first_fact = chance.choice(facts) if facts else None
         options = [*facts, *graph.attributes_of(node)]
         chance.shuffle(options)
+        # A named neighbour first: without one, a search has nothing to go by.
+        options.sort(key=lambda option: option is not first_fact)
         for option in options:
             clue = self._of_attribute(option, blurred) if isinstance(option, dict) else self._of_fact(*option)
             if clue is not None:
@@ -97,32 +101,47 @@ class ClueBook:
 
     def _of_attribute(self, row: dict, blurred: bool) -> Clue | None:
         words = attribute_words(row["name"])
-        values = self._values[row["name"]]
         if row["kind"] == "boolean":
-            members = [node for node, other in values.items() if other["number"] == row["number"]]
-            clause = f"is {'' if row['number'] else 'not '}{words}"
+            clause, members = f"is {'' if row['number'] else 'not '}{words}", self._same_value(row)
         elif blurred:
             blur = blur_value(row)
             if blur is None:
                 return None
-            members = [node for node, other in values.items() if blur.covers(other)]
             clause = f"has {article(words)} {words} {blur.text}"
+            members = self._blurred_members(row["name"], blur)
+        elif row["kind"] == "text" and len(row["text"]) > LONGEST_ANSWER:
+            return None
         else:
-            if row["kind"] == "text" and len(row["text"]) > LONGEST_ANSWER:
-                return None
-            text = format_value(row)
-            members = [node for node, other in values.items() if format_value(other) == text]
-            clause = f"has the {words} {text}"
-        return Clue(clause, words, format_value(row), None, np.array(sorted(members), dtype=np.int32))
+            clause, members = f"has the {words} {format_value(row)}", self._same_value(row)
+        return Clue(clause, words, format_value(row), None, members)
+
+    def _same_value(self, row: dict) -> np.ndarray:
+        return np.array(self._by_value[(row["name"], format_value(row))], dtype=np.int32)
+
+    def _blurred_members(self, name: str, blur: Blur) -> np.ndarray:
+        key = (name, blur.text)
+        if key not in self._blurred:
+            covered = [node for node, row in self._values[name] if blur.covers(row)]
+            self._blurred[key] = np.array(covered, dtype=np.int32)
+        return self._blurred[key]
 
     @cached_property
-    def _values(self) -> dict[str, dict[int, dict]]:
-        """Attribute name -> entity -> row."""
-        values: dict[str, dict[int, dict]] = {}
+    def _values(self) -> dict[str, list[tuple[int, dict]]]:
+        """Attribute name -> (entity, row), entities ascending."""
+        values: dict[str, list[tuple[int, dict]]] = {}
         for node in range(len(self._graph)):
             for row in self._graph.attributes_of(node):
-                values.setdefault(row["name"], {})[node] = row
+                values.setdefault(row["name"], []).append((node, row))
         return values
+
+    @cached_property
+    def _by_value(self) -> dict[tuple[str, str], list[int]]:
+        """(attribute name, value as written) -> entities, ascending."""
+        found: dict[tuple[str, str], list[int]] = {}
+        for name, rows in self._values.items():
+            for node, row in rows:
+                found.setdefault((name, format_value(row)), []).append(node)
+        return found
 
 
 def article(words: str) -> str:

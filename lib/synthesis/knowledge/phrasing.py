@@ -8,9 +8,11 @@ path is told step by step.
 from __future__ import annotations
 
 import random
+import re
 
 from lib.sources.graph import KnowledgeGraph
 from lib.sources.pages import attribute_words
+from lib.sources.wording import PREPOSITIONS
 from lib.synthesis.knowledge.paths import Path
 
 # Look-ups that one sentence carries.
@@ -66,12 +68,28 @@ def _noun(graph: KnowledgeGraph, path: Path, position: int, known: str, chance: 
     if clues := path.clues_at(position):
         clauses = [clue.clause for clue in clues]
         return f"the {_type(graph, path, position)} that {_seen_from_target(graph, step, clauses, known)}"
-    return chance.choice(graph.wording(step)[0]).replace("{x}", known)
+    return _fill(graph.wording(step)[0], known, chance)
+
+
+def _fill(patterns: list[str], known: str, chance: random.Random) -> str:
+    """One of the patterns; around a long phrase one that it ends, which keeps verbs near their subjects."""
+    endings = ("{x}", "{x}?", "{x}.")
+    fitting = [pattern for pattern in patterns if pattern.endswith(endings)] if known.startswith("the ") else patterns
+    return chance.choice(fitting or patterns).replace("{x}", known)
 
 
 def _seen_from_target(graph: KnowledgeGraph, step: int, clauses: list[str], known: str) -> str:
     """The clues first, so that they cannot be read as if they spoke of ``known``."""
-    return join_clauses([*clauses, f"{graph.phrase(graph.reverse(step))} {known}"])
+    return join_clauses([*clauses, join_object(graph.phrase(graph.reverse(step)), known)])
+
+
+def join_object(phrase: str, known: str) -> str:
+    """Verb phrase and object: before "the ...", "lies in the country" loses its noun, since another follows."""
+    if not known.startswith("the ") or phrase.split()[-1] in PREPOSITIONS:
+        return f"{phrase} {known}"
+    if phrase.startswith("has the "):
+        return f"has as its {phrase.removeprefix('has the ')} {known}"
+    return f"{re.sub(r' the [^,]+$', '', phrase)} {known}"
 
 
 def _type(graph: KnowledgeGraph, path: Path, position: int) -> str:
@@ -96,6 +114,7 @@ def _ask(graph: KnowledgeGraph, path: Path, text: str, chance: random.Random) ->
             clauses = [clue.clause for clue in clues]
             told = _seen_from_target(graph, path.steps[-1], clauses, text)
             return f"Which {_type(graph, path, len(path.steps))} {told}?"
-        return chance.choice(graph.wording(path.steps[-1])[1]).replace("{x}", text)
+        return _fill(graph.wording(path.steps[-1])[1], text, chance)
     choices = YEAR_QUESTIONS if path.attribute["kind"] == "year" else ATTRIBUTE_QUESTIONS
-    return chance.choice(choices).replace("{words}", attribute_words(path.attribute["name"])).replace("{x}", text)
+    words = attribute_words(path.attribute["name"])
+    return _fill([choice.replace("{words}", words) for choice in choices], text, chance)
