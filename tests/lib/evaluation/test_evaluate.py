@@ -1,0 +1,139 @@
+"""The job, with a scripted policy in place of a model."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow.parquet as pq
+import pytest
+
+from data_contracts.scores import SCORE_SET
+from lib.errors import JobError, SynthesisError
+from lib.evaluation.evaluate import evaluate
+from lib.evaluation.score import list_parts
+from lib.progress import Silent
+from lib.rollout.choose_questions import choose_questions
+from lib.settings.settings import Settings
+from lib.workers.rank import Job
+
+SETTINGS = {
+    "evaluate": {
+        "questions": 12, "samples": 3, "sampled_questions": 5, "budgets": [1, 2, 9], "bootstrap_resamples": 100,
+    }
+}  # fmt: skip
+SKILL = {"base": 0, "warm_up": 4, "reinforce": 8, "extrapolate": 8}
+
+
+class ScriptedPolicy:
+    """Answers right on questions below its skill, after as many calls as their number modulo 4."""
+
+    def __init__(self, episode, episode_table, *, fails: bool = False, stop_after: int | None = None):
+        self.calls, self._fails, self._stop_after = [], fails, stop_after
+        self._episode, self._table = episode, episode_table
+
+    def __call__(self, questions, *, policy, benchmark, samples, max_tool_calls, progress, **options):
+        if self._stop_after is not None and len(self.calls) >= self._stop_after:
+            raise KeyboardInterrupt
+        self.calls.append((policy, benchmark, samples, max_tool_calls, options["temperature"], options["seed"]))
+        rows = [self._row(row, sample, policy, benchmark) for row in questions.to_pylist() for sample in range(samples)]
+        progress.update(len(rows), len(rows))
+        return self._table(rows)
+
+    def _row(self, question, sample, policy, benchmark):
+        number = int(question["id"].split("-")[1])
+        fields = {"sample": sample, "policy": policy, "benchmark": benchmark}
+        if self._fails:
+            return self._episode(question["id"], status="failed", error="broken engine", **fields)
+        right = number < SKILL[policy]
+        answer = question["answer"] if right else "none of it"
+        return self._episode(question["id"], calls=number % 4, answer=answer, correct=right, **fields)
+
+
+@pytest.fixture
+def job(tmp_path, question_table):
+    (tmp_path / "synthesize").mkdir()
+    pq.write_table(question_table(12), tmp_path / "synthesize" / "questions.parquet")
+    (tmp_path / "out").mkdir()
+    inputs = {name: tmp_path / name for name in ("graph", "synthesize", *SKILL)}
+    return Job(Settings(**SETTINGS), inputs, tmp_path / "out", tmp_path / "scratch", 0, 0, 1, Silent())
+
+
+def scores_of(job) -> dict[tuple[str, str, int], dict]:
+    rows = pq.read_table(job.out / "scores.parquet").to_pylist()
+    return {(row["policy"], row["metric"], row["k"]): row for row in rows}
+
+
+def test_every_policy_is_scored_on_the_same_questions_under_the_same_seeds(job, episode, episode_table):
+    policy = ScriptedPolicy(episode, episode_table)
+    evaluate(job, attempt=policy)
+    scores = scores_of(job)
+    assert [scores[name, "accuracy", 1]["value"] for name in SKILL] == pytest.approx([0, 4 / 12, 8 / 12, 8 / 12])
+    gain = scores["reinforce", "accuracy_gain_over_warm_up", 1]
+    assert gain["value"] == pytest.approx(4 / 12)
+    assert scores["extrapolate", "accuracy_gain_over_reinforce", 1]["high"] == 0.0
+    for benchmark in ("held_out", "held_out_sampled"):
+        assert len({call[-1] for call in policy.calls if call[1] == benchmark}) == 1
+
+
+def test_the_artifact_fits_its_contracts_and_episode_ids_are_unique(job, episode, episode_table):
+    evaluate(job, attempt=ScriptedPolicy(episode, episode_table))
+    for contract in SCORE_SET.tables:
+        contract.check(pq.read_table(job.out / f"{contract.name}.parquet"))
+    assert pq.read_metadata(job.out / "episodes.parquet").num_rows == 4 * (12 + 5 * 3 + 12)
+
+
+def test_budgets_below_the_own_one_are_read_off_and_those_above_are_run(job, episode, episode_table):
+    policy = ScriptedPolicy(episode, episode_table)
+    evaluate(job, attempt=policy)
+    assert {call[3] for call in policy.calls} == {6, 9}
+    scores = scores_of(job)
+    # of the questions 0..7, those with at most 1 call are 0, 1, 4, 5; at most 2 calls: 2 and 6 too
+    assert scores["reinforce", "accuracy_budget_1", 1]["value"] == pytest.approx(4 / 12)
+    assert scores["reinforce", "accuracy_budget_2", 1]["value"] == pytest.approx(6 / 12)
+    assert scores["reinforce", "accuracy_budget_9", 1]["value"] == pytest.approx(8 / 12)
+    assert json.loads(scores["reinforce", "accuracy_budget_2", 1]["decoding"])["max_tool_calls"] == 2
+
+
+def test_sampling_gives_pass_at_k_and_picks(job, episode, episode_table):
+    evaluate(job, attempt=ScriptedPolicy(episode, episode_table))
+    scores = scores_of(job)
+    assert {k for name, metric, k in scores if (name, metric) == ("base", "pass_at_k")} == {1, 2, 3}
+    assert scores["base", "pass_at_k", 3]["n"] == 5
+    assert ("warm_up", "pick_fewest_calls", 3) in scores
+    assert json.loads(scores["base", "pass_at_k", 3]["decoding"])["temperature"] == 1.0
+
+
+def test_an_interrupted_evaluation_goes_on_where_it_stopped(job, episode, episode_table):
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(job, attempt=ScriptedPolicy(episode, episode_table, stop_after=5))
+    rest = ScriptedPolicy(episode, episode_table)
+    evaluate(job, attempt=rest)
+    assert len(rest.calls) == 12 - 5
+    scores, whole = scores_of(job), job.scratch / "other"
+    evaluate(Job(**{**vars(job), "scratch": whole}), attempt=ScriptedPolicy(episode, episode_table))
+    assert scores_of(job) == scores
+
+
+def test_a_policy_whose_attempts_all_fail_ends_in_one_readable_error(job, episode, episode_table):
+    with pytest.raises(JobError, match="broken engine"):
+        evaluate(job, attempt=ScriptedPolicy(episode, episode_table, fails=True))
+
+
+def test_no_samples_leaves_test_time_scaling_out():
+    settings = Settings(evaluate={"sampled_questions": 0, "budgets": [50]})
+    assert [part.benchmark for part in list_parts(settings, 10)] == ["held_out"]
+
+
+def test_questions_are_chosen_by_the_seed_alone_and_a_smaller_choice_is_the_start_of_a_larger(tmp_path, question_table):
+    table = question_table(40)
+    pq.write_table(table, tmp_path / "q.parquet")
+    pq.write_table(table.take(list(reversed(range(40)))), tmp_path / "reversed.parquet")
+
+    def ids(name, count, seed=1):
+        return choose_questions(tmp_path / name, split="test", count=count, seed=seed)["id"].to_pylist()
+
+    assert ids("q.parquet", 20) == ids("reversed.parquet", 20)
+    assert ids("q.parquet", 8) == ids("q.parquet", 20)[:8]
+    assert ids("q.parquet", 20) != ids("q.parquet", 20, seed=2)
+    with pytest.raises(SynthesisError, match="validation split"):
+        choose_questions(tmp_path / "q.parquet", split="validation", count=5, seed=0)
