@@ -14,10 +14,12 @@ import pyarrow.parquet as pq
 from data_contracts.graph import GRAPH
 from lib.errors import SourceError
 from lib.progress import Progress
-from lib.settings.source import RdfSource, SourceSettings, TriplesSource
+from lib.settings.source import AtlasSource, RdfSource, SourceSettings, TriplesSource
 from lib.sources.atlas.atlas import read_atlas
 from lib.sources.pages import write_pages
 from lib.sources.raw_graph import RawGraph
+from lib.sources.rdf import read_rdf
+from lib.sources.triples import read_triples
 
 STEPS = 3
 
@@ -52,8 +54,11 @@ def write_tables(tables: dict[str, pa.Table], out: Path) -> None:
         pq.write_table(tables[contract.name], out / f"{contract.name}.parquet")
 
 
+READERS = {AtlasSource: lambda settings: read_atlas(), TriplesSource: read_triples, RdfSource: read_rdf}
+
+
 def _read(settings: SourceSettings) -> RawGraph:
-    return read_atlas()
+    return READERS[type(settings)](settings)
 
 
 def _describe(settings: SourceSettings) -> str:

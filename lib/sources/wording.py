@@ -40,9 +40,9 @@ def split_words(name: str) -> str:
     return " ".join(re.sub(r"[_\-.]+", " ", text).split()).lower() or name
 
 
-def derive_wording(relation: str, phrase: str = "", inverse_phrase: str = "") -> RelationWording:
+def derive_wording(relation: str, phrase: str = "", inverse_phrase: str = "", *, words: str = "") -> RelationWording:
     """Phrases for a relation of which only the name, or also its verb phrases, are known."""
-    words = split_words(relation)
+    words = words or split_words(relation)
     first, last = words.split()[0], words.split()[-1]
     if first in VERBS or last in PREPOSITIONS:
         return _from_verb(relation, words, phrase, inverse_phrase)

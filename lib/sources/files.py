@@ -1,0 +1,164 @@
+"""Rows of a table in a file, whatever its format, with the line on which each stands.
+
+In: a path that ends in .tsv, .csv, .jsonl, .ndjson or .parquet, text files also gzipped. Out: records,
+and the lines that are none with the reason. What the columns mean is not known here.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lib.errors import SourceError
+
+SUFFIXES = (".tsv", ".csv", ".jsonl", ".ndjson", ".parquet")
+# A definition or a page may be long; the csv module refuses cells above 128 KiB by default.
+LONGEST_CELL = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row. ``reason`` is not empty where the line could not be read; then ``values`` is empty."""
+
+    line: int  # from 1; for Parquet the number of the row
+    values: dict[str, object]
+    content: str
+    reason: str = ""
+
+
+def read_rows(path: Path, *, columns: tuple[str, ...]) -> Iterator[Row]:
+    """The rows of a file.
+
+    Args:
+        columns: names by position for a TSV or CSV without a header; a first line that has the first of
+            them, or a known synonym, is a header.
+
+    Raises SourceError for a missing file, an unknown suffix and bytes that are damaged or cut.
+    """
+    suffix = _suffix(path)
+    try:
+        if suffix == ".parquet":
+            yield from _read_parquet(path)
+        else:
+            with _open_text(path) as file:
+                yield from (
+                    _read_json_lines(file) if suffix in (".jsonl", ".ndjson") else _read_cells(file, suffix, columns)
+                )
+    except (OSError, EOFError, zlib.error, pa.ArrowInvalid) as error:
+        raise SourceError(
+            f"The file cannot be read: {error}",
+            where=str(path),
+            next_step="Check the path, and that the file is whole and of the format that its name says.",
+        ) from error
+
+
+# Names of the columns of triples and tables as they are met, each with ours.
+SYNONYMS = {
+    "subject": "head", "subject_id": "head", "h": "head", "source": "head",
+    "predicate": "relation", "rel": "relation", "r": "relation", "property": "relation",
+    "object": "tail", "object_id": "tail", "t": "tail", "target": "tail",
+    "name": "label", "title_label": "label", "types": "type", "entity": "entity_id",
+    "short_label": "label",
+}  # fmt: skip
+
+
+def _suffix(path: Path) -> str:
+    suffixes = [part.lower() for part in path.suffixes]
+    suffix = suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else (suffixes or [""])[-1]
+    if suffix not in SUFFIXES:
+        raise SourceError(
+            f"The format {suffix or 'of a name without a suffix'!r} is not known.",
+            where=str(path),
+            next_step=f"Give a file that ends in {', '.join(SUFFIXES)}; all but .parquet may end in .gz too.",
+        )
+    return suffix
+
+
+def _open_text(path: Path) -> io.TextIOBase:
+    # Bytes that are no UTF-8 become surrogates, by which their row is recognised and set aside.
+    binary = gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")
+    return io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline="")  # type: ignore[arg-type]
+
+
+def _read_cells(file: io.TextIOBase, suffix: str, columns: tuple[str, ...]) -> Iterator[Row]:
+    csv.field_size_limit(LONGEST_CELL)
+    # Tabs separate without quoting, since labels with quotes are common in TSV.
+    style = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if suffix == ".tsv" else {"delimiter": ","}
+    reader = csv.reader(file, **style)  # type: ignore[arg-type]
+    names: list[str] | None = None
+    line = 0
+    while True:
+        first_line = line + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            line = reader.line_num
+            yield Row(first_line, {}, "", f"not CSV: {error}")
+            continue
+        line = reader.line_num
+        if cells is None:
+            return
+        if names is None:
+            header = [_canonical(cell) for cell in cells]
+            names = header if columns[0] in header or "id" in header else list(columns)
+            if names is header:
+                continue
+        if any(cell.strip() for cell in cells):
+            yield _checked(first_line, cells, names, "\t" if suffix == ".tsv" else ",")
+
+
+def _canonical(name: str) -> str:
+    name = name.strip().lower()
+    return SYNONYMS.get(name, name)
+
+
+def _checked(line: int, cells: list[str], names: list[str], separator: str) -> Row:
+    content = printable(separator.join(cells))
+    if any("\udc80" <= character <= "\udcff" for cell in cells for character in cell if character > "\ud7ff"):
+        return Row(line, {}, content, "not UTF-8")
+    if len(cells) < min(len(names), 3):
+        return Row(line, {}, content, f"{len(cells)} columns instead of {len(names)}")
+    return Row(line, dict(zip(names, cells, strict=False)), content)
+
+
+def _read_json_lines(file: io.TextIOBase) -> Iterator[Row]:
+    for line, text in enumerate(file, start=1):
+        if not text.strip():
+            continue
+        content = printable(text.strip())
+        if content != text.strip():
+            yield Row(line, {}, content, "not UTF-8")
+            continue
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            yield Row(line, {}, content, f"not JSON: {error}")
+            continue
+        if isinstance(values, list):
+            values = dict(zip(("head", "relation", "tail"), values, strict=False))
+        if isinstance(values, dict):
+            yield Row(line, {_canonical(str(key)): value for key, value in values.items()}, content)
+        else:
+            yield Row(line, {}, content, "neither a JSON object nor a list")
+
+
+def _read_parquet(path: Path) -> Iterator[Row]:
+    line = 0
+    for batch in pq.ParquetFile(path).iter_batches():
+        for values in batch.to_pylist():
+            line += 1
+            yield Row(line, {_canonical(key): value for key, value in values.items()}, str(values)[:500])
+
+
+def printable(text: str) -> str:
+    """Text that Arrow can hold: bytes that are no UTF-8 are written as ``\\udc80``."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
