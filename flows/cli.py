@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lib.errors import ArtifactError, RopewalkError, SettingsError
+from lib.errors import RopewalkError, SettingsError
 from lib.settings.load import DEFAULT_PROFILE, load_settings
 from lib.store.artifact_store import ArtifactStore
 
@@ -37,6 +37,7 @@ Force = Annotated[list[str] | None, typer.Option(metavar="STAGE", help="Compute 
 Name = Annotated[str, typer.Argument(help="A stage (its last artifact), or the beginning of a digest.")]
 
 DEFAULT_STORE = Path(".ropewalk")
+INTERRUPTED = 130  # what shells report for Ctrl-C
 
 
 @app.command()
@@ -57,8 +58,12 @@ def run(
 
     recompute, stages = _select(from_stage, only, force)
     request = Request(profile, store, overrides or [], seed, recompute, only)
-    with StageBars(stages) as bars:
-        references = execute(request, bars)
+    try:
+        with StageBars(stages) as bars:
+            references = execute(request, bars)
+    except KeyboardInterrupt:
+        stderr.print("Interrupted. Finished stages are kept; the same command goes on from there.", highlight=False)
+        raise typer.Exit(INTERRUPTED) from None
     _print_result(references, ArtifactStore(store), as_json=as_json)
     stderr.print(f"The run's record: `ropewalk ui --store {store}`", highlight=False)
 
@@ -211,9 +216,6 @@ def main() -> None:
     except RopewalkError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("Interrupted. Finished stages are kept; the same command goes on from there.", file=sys.stderr)
-        sys.exit(130)
 
 
 def _select(from_stage: str | None, only: str | None, force: list[str] | None) -> tuple[list[str], list[str]]:

@@ -43,6 +43,7 @@ def execute(request: Request, listens: Listener) -> dict[str, Reference]:
     with serving(request.store) as server:
         # Imported while the server starts, and after the environment says where it is.
         from flows.pipeline import pipeline, single_stage
+        from flows.stages import STAGES
 
         if server is not None:
             server.wait()
@@ -59,7 +60,8 @@ def execute(request: Request, listens: Listener) -> dict[str, Reference]:
                 state = asyncio.run(single_stage(stage=request.only, **shared, return_state=True))
             else:
                 state = asyncio.run(pipeline(**shared, return_state=True))
-            _settle(state.state_details.flow_run_id, num_tasks=_num_tasks(request, state.is_completed()))
+            all_ran = state.is_completed() and not request.only
+            _settle(state.state_details.flow_run_id, num_tasks=len(STAGES) if all_ran else 1)
         finally:
             listener.reset(token)
         return state.result()
@@ -73,10 +75,6 @@ def _interrupt_on_signals() -> None:
 
     signal.signal(signal.SIGINT, interrupt)
     signal.signal(signal.SIGTERM, interrupt)
-
-
-def _num_tasks(request: Request, completed: bool) -> int:
-    return len(STAGES) if completed and not request.only else 1
 
 
 def _settle(flow_run_id: UUID, num_tasks: int) -> None:

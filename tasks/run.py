@@ -38,8 +38,10 @@ class NobodyListens:
         return None
 
 
+NOBODY = NobodyListens()
+
 # Set by whoever starts a flow in this process; a listener is no parameter, since parameters are recorded.
-listener: ContextVar[Listener] = ContextVar("listener", default=NobodyListens())
+listener: ContextVar[Listener] = ContextVar("listener", default=NOBODY)
 
 
 class Run:

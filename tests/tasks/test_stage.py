@@ -1,0 +1,179 @@
+import errno
+import multiprocessing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lib.errors import ArtifactError, JobError, SettingsError
+from lib.settings.load import load_settings
+from lib.store.run_index import RunIndex
+from tasks.run import Outcome, Run
+from tasks.stage import Stage, run_stage
+from tests import small_chain
+from tests.small_chain import COUNT, DOUBLE, KIND, TOTAL, write
+
+
+@pytest.fixture
+def run(tmp_path) -> Run:
+    small_chain.calls.clear()
+    return Run(load_settings("laptop", ["reinforce.steps=3"]), tmp_path / "store")
+
+
+def run_chain(run: Run):
+    counted, first = run_stage(COUNT, run, {})
+    doubled, second = run_stage(DOUBLE, run, {"count": counted})
+    total, third = run_stage(TOTAL, run, {"count": counted, "double": doubled})
+    return [counted, doubled, total], [first, second, third]
+
+
+def test_a_second_run_answers_every_stage_from_the_store(run):
+    references, outcomes = run_chain(run)
+    again, cached = run_chain(Run(run.settings, run.store.root))
+    assert outcomes == [Outcome.COMPUTED] * 3
+    assert cached == [Outcome.CACHED] * 3
+    assert again == references
+    assert small_chain.calls == ["count", "double", "total"]
+
+
+def test_a_changed_setting_runs_only_the_stages_that_depend_on_it(run):
+    run_chain(run)
+    small_chain.calls.clear()
+    run_chain(Run(load_settings("laptop", ["reinforce.steps=3", "evaluate.questions=7"]), run.store.root))
+    assert small_chain.calls == ["total"]
+
+
+def test_a_stage_whose_recomputed_input_is_unchanged_stays_cached(run):
+    run_chain(run)
+    small_chain.calls.clear()
+    run_chain(Run(load_settings("laptop", ["reinforce.steps=3"], seed=9), run.store.root))
+    assert small_chain.calls == ["count"]
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(path.read_bytes()[:50]), lambda path: path.unlink()])
+def test_a_damaged_artifact_is_moved_aside_and_made_again(run, damage, caplog):
+    references, _ = run_chain(run)
+    damage(run.store.path(references[1]) / "numbers.parquet")
+    small_chain.calls.clear()
+    again, outcomes = run_chain(Run(run.settings, run.store.root))
+    assert again == references
+    assert outcomes == [Outcome.CACHED, Outcome.COMPUTED, Outcome.CACHED]
+    assert "numbers.parquet" in caplog.text and "damaged" in caplog.text
+    run.store.verify(references[1])
+
+
+def test_a_forced_stage_is_computed_again(run):
+    run_chain(run)
+    small_chain.calls.clear()
+    run_chain(Run(run.settings, run.store.root, ["double"]))
+    assert small_chain.calls == ["double"]
+
+
+def test_a_lost_run_index_is_rebuilt_from_the_manifests(run):
+    run_chain(run)
+    small_chain.calls.clear()
+    for path in (run.store.root / "runs").rglob("*.json"):
+        path.unlink()
+    run_chain(Run(run.settings, run.store.root))
+    assert small_chain.calls == []
+    assert len(RunIndex(run.store).list()) == 3
+
+
+def test_a_stage_sees_only_the_settings_that_it_declares(run):
+    seen = []
+    stage = replace(COUNT, work=lambda work: (seen.append(work.settings), write(work, [1])))
+    settings = load_settings("nano", ["reinforce.steps=3"], seed=5)
+    run_stage(stage, Run(settings, run.store.root), {})
+    assert seen[0].reinforce == settings.reinforce
+    assert seen[0].seed == 5
+    assert seen[0].policy == load_settings("laptop").policy
+
+
+def test_a_table_that_breaks_a_rule_is_not_published_and_stays_for_a_look(run):
+    stage = replace(COUNT, work=lambda work: write(work, [1, -1]))
+    with pytest.raises(ArtifactError, match="value is positive"):
+        run_stage(stage, run, {})
+    assert run.store.list() == []
+    assert list((run.store.root / "scratch").rglob("numbers.parquet"))
+
+
+def test_a_missing_table_is_named(run):
+    with pytest.raises(ArtifactError, match="the table numbers is missing"):
+        run_stage(replace(COUNT, work=lambda work: None), run, {})
+
+
+def test_optional_columns_that_a_stage_leaves_out_are_filled_in(run):
+    import pyarrow.parquet as pq
+
+    reference, _ = run_stage(COUNT, run, {})
+    table = pq.read_table(run.store.path(reference) / "numbers.parquet")
+    assert table.column_names == ["value", "note"]
+    assert table["note"].null_count == 3
+
+
+def test_a_failed_stage_keeps_its_work_folder_for_the_next_attempt(run):
+    def fail_first(work):
+        checkpoint = work.scratch / "step"
+        if not checkpoint.exists():
+            checkpoint.write_text("7")
+            (work.out / "half-written").write_text("")
+            raise JobError("killed")
+        assert not list(work.out.iterdir())
+        write(work, [int(checkpoint.read_text())])
+
+    stage = replace(COUNT, work=fail_first)
+    with pytest.raises(JobError):
+        run_stage(stage, run, {})
+    run_stage(stage, run, {})
+    assert not [path for path in (run.store.root / "scratch").iterdir() if path.is_dir()]
+
+
+def test_a_full_disk_in_a_stage_is_explained(run):
+    def fill(work):
+        raise OSError(errno.ENOSPC, "No space left on device", "somewhere")
+
+    with pytest.raises(ArtifactError, match="disk is full"):
+        run_stage(replace(COUNT, work=fill), run, {})
+
+
+def test_the_content_of_a_user_s_file_counts_and_its_place_does_not(run, tmp_path):
+    def digest(path: Path) -> str:
+        stage = Stage("count", KIND, small_chain.count, "lib.seeds", files=lambda settings: {"source.triples": path})
+        return stage.fingerprint(run, {}).digest
+
+    for name, text in (("a.tsv", "x"), ("b.tsv", "x"), ("c.tsv", "y"), ("d.csv", "x")):
+        (tmp_path / name).write_text(text)
+    a, b, c, d = (digest(tmp_path / name) for name in ("a.tsv", "b.tsv", "c.tsv", "d.csv"))
+    assert a == b
+    assert len({a, c, d}) == 3
+    with pytest.raises(SettingsError, match="source.triples points to a file that does not exist"):
+        digest(tmp_path / "gone.tsv")
+
+
+def run_slowly(root: Path, log: Path) -> None:
+    import time
+
+    def slow(work):
+        with log.open("a") as file:
+            file.write("computed\n")
+        time.sleep(0.5)
+        write(work, [1])
+
+    run_stage(replace(COUNT, work=slow), Run(load_settings("laptop"), root), {})
+
+
+def test_two_runs_at_once_compute_a_stage_once(tmp_path):
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=run_slowly, args=(tmp_path / "store", tmp_path / "log")) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert (tmp_path / "log").read_text() == "computed\n"
+
+
+def test_a_manifest_tells_what_a_stage_took(run):
+    reference, _ = run_stage(COUNT, run, {})
+    cost = run.store.manifest(reference).provenance.cost
+    assert cost.seconds > 0 and cost.peak_memory_mb > 1 and cost.tokens == 0
