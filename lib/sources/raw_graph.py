@@ -7,11 +7,12 @@ Repeated facts and attributes are kept once. This file does not know where rows 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import pyarrow as pa
 
 from data_contracts.graph import ATTRIBUTES, ENTITIES, FACTS, PAGES, REJECTED_ROWS, RELATIONS
-from lib.sources.wording import RelationWording, derive_wording
+from lib.sources.wording import RelationWording, derive_wording, name_types
 
 
 @dataclass
@@ -66,8 +67,22 @@ class RawGraph:
         counts: dict[str, int] = {}
         for _, relation, _ in self.facts:
             counts[relation] = counts.get(relation, 0) + 1
-        rows = [
-            (self.wording.get(relation) or derive_wording(relation)).row() | {"num_facts": count}
-            for relation, count in sorted(counts.items())
-        ]
+        rows = [self._word(relation).row() | {"num_facts": count} for relation, count in sorted(counts.items())]
         return pa.Table.from_pylist(rows, schema=RELATIONS.schema)
+
+    def _word(self, relation: str) -> RelationWording:
+        wording = self.wording.get(relation) or derive_wording(relation)
+        return name_types(wording, *self._end_types.get(relation, ("", "")))
+
+    @cached_property
+    def _end_types(self) -> dict[str, tuple[str, str]]:
+        """Relation -> the one type of its subjects and of its objects, "" where there are several."""
+        found: dict[str, tuple[set[str], set[str]]] = {}
+        for subject, relation, target in self.facts:
+            subjects, targets = found.setdefault(relation, (set(), set()))
+            subjects.add(self.entities[subject]["type"])
+            targets.add(self.entities[target]["type"])
+        return {
+            relation: tuple(types.copy().pop() if len(types) == 1 else "" for types in ends)  # type: ignore[misc]
+            for relation, ends in found.items()
+        }

@@ -33,6 +33,12 @@ class Usage:
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
+    def note(self) -> str:
+        """For a progress note; empty where nothing was spent."""
+        if not self.requests:
+            return ""
+        return f", {self.requests:,} requests, {self.prompt_tokens:,} + {self.completion_tokens:,} tokens"
+
 
 class Writer(Protocol):
     name: str

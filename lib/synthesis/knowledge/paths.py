@@ -16,7 +16,8 @@ from lib.sources.pages import format_value
 from lib.synthesis.knowledge.walks import Walks
 
 # Longer texts are descriptions, not answers.
-LONGEST_ANSWER = 60
+LONGEST_ANSWER = 40
+MOST_WORDS = 5
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def may_answer(row: dict) -> bool:
     Measured numbers (population, area) have units; nobody remembers them exactly, and sources differ.
     """
     if row["kind"] == "text":
-        return len(row["text"]) <= LONGEST_ANSWER
+        return len(row["text"]) <= LONGEST_ANSWER and len(row["text"].split()) <= MOST_WORDS
     return row["kind"] == "year" or (row["kind"] == "number" and not row["unit"] and float(row["number"]).is_integer())
 
 

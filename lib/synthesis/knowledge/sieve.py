@@ -130,6 +130,7 @@ class Sieve:
                 wordings=phrase_questions(self._graph, candidate.path, candidate.start_text, seed=candidate.seed),
                 clues=tell_clues(self._graph, candidate.path, candidate.start_text),
                 answer=candidate.answer,
+                blurred=bool(candidate.path.clues_at(0)),
             )
             for candidate in candidates
         ]

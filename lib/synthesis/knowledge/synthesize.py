@@ -17,15 +17,20 @@ from data_contracts.questions import QUESTIONS, SPLITS
 from lib.errors import SynthesisError
 from lib.progress import Progress
 from lib.seeds import derive_seed
-from lib.settings.synthesis import SynthesisSettings, TemplateWriter
+from lib.settings import synthesis as settings_module
+from lib.settings.synthesis import SynthesisSettings
 from lib.sources.graph import load_graph
-from lib.synthesis import template_writer
 from lib.synthesis.funnel import Funnel
 from lib.synthesis.knowledge.draw import PathDrawer
 from lib.synthesis.knowledge.sieve import FILTERS, Sieve
 from lib.synthesis.knowledge.splits import assign_splits
+from lib.synthesis.openai_writer import OpenAIWriter
+from lib.synthesis.template_writer import TemplateWriter
 
-WRITERS = {TemplateWriter: lambda settings: template_writer.TemplateWriter()}
+WRITERS = {
+    settings_module.TemplateWriter: lambda settings: TemplateWriter(),
+    settings_module.OpenAIWriter: OpenAIWriter,
+}
 # Rounds without a single new question after which a split counts as exhausted.
 IDLE_ROUNDS = 4
 LEAST_WALKERS = 500
@@ -66,7 +71,7 @@ def synthesize(
     rows.sort(key=lambda row: (SPLITS.index(row["split"]), row["id"]))
     pq.write_table(pa.Table.from_pylist(rows, schema=QUESTIONS.schema), out / "questions.parquet")
     pq.write_table(funnel.table(), out / "funnel.parquet")
-    progress.update(len(rows), len(rows), f"{len(rows):,} questions")
+    progress.update(len(rows), len(rows), f"{len(rows):,} questions{writer.usage.note()}")
 
 
 def _fill_split(
