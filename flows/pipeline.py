@@ -14,7 +14,7 @@ from tasks.base import base
 from tasks.demonstrate import demonstrate
 from tasks.evaluate import evaluate
 from tasks.extrapolate import extrapolate
-from tasks.prefect_task import stage_task
+from tasks.prefect_task import references_of, stage_task
 from tasks.reinforce import reinforce
 from tasks.report import report
 from tasks.run import Run
@@ -40,7 +40,7 @@ async def pipeline(
     policies = {"base": start, "warm_up": warm, "reinforce": trained, "extrapolate": ahead}
     scores = evaluate(run, source=graph, synthesize=questions, **policies)
     page = report(run, source=graph, synthesize=questions, demonstrate=shown, evaluate=scores, **policies)
-    return {
+    given = {
         "source": graph,
         "synthesize": questions,
         "demonstrate": shown,
@@ -48,6 +48,7 @@ async def pipeline(
         "evaluate": scores,
         "report": page,
     }
+    return references_of(given)
 
 
 @flow(name="ropewalk-stage", validate_parameters=False)
@@ -58,4 +59,4 @@ async def single_stage(
     run = Run(load_settings(profile, overrides, seed), Path(store), recompute)
     chosen = find_stage(stage)
     inputs = known_inputs(chosen, run)
-    return {**inputs, stage: stage_task(chosen)(run, **inputs)}
+    return references_of({**inputs, stage: stage_task(chosen)(run, **inputs)})

@@ -43,9 +43,14 @@ def stage_task(stage: Stage) -> Task[..., Reference]:
     )
 
 
+def references_of(results: dict[str, Any]) -> dict[str, Reference]:
+    """What stage tasks gave: Prefect hands a cached one's state to the flow, and its data to the next task."""
+    return {name: item.result(_sync=True) if isinstance(item, State) else item for name, item in results.items()}
+
+
 def _is_transient(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
     """Only what may go away by itself: a file or network failure that is no full disk."""
-    error = state.result(raise_on_failure=False)
+    error = state.result(raise_on_failure=False, _sync=True)
     return isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.ENOENT, errno.EACCES)
 
 

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 from prefect import flow
 
 from data_contracts.contract import ArtifactKind, Contract, Rule, optional, required
-from tasks.prefect_task import stage_task
+from tasks.prefect_task import references_of, stage_task
 from tasks.run import Run
 from tasks.stage import Stage, Work
 
@@ -54,4 +54,5 @@ count_task, double_task, total_task = map(stage_task, STAGES)
 async def small_chain(run: Run):
     counted = count_task(run)
     doubled = double_task(run, count=counted)
-    return {"count": counted, "double": doubled, "total": total_task(run, count=counted, double=doubled)}
+    summed = total_task(run, count=counted, double=doubled)
+    return references_of({"count": counted, "double": doubled, "total": summed})
