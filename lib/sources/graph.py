@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lib.errors import ArtifactError
-from lib.sources.pages import one_line
+from lib.sources.titles import one_line
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections import defaultdict
 import pyarrow as pa
 
 from data_contracts.graph import PAGES
-from lib.sources.titles import make_titles
+from lib.sources.titles import make_titles, one_line
 from lib.sources.wording import split_words
 
 LISTED = 8  # objects that a sentence names before "and 12 more": a small model reads no further
@@ -44,7 +44,7 @@ def _open_pages(entities: list[dict], titles: dict[str, str]) -> dict[str, list[
     """The first sentence says what the entity is."""
     lines = {}
     for row in entities:
-        title, type_ = one_line(titles[row["id"]]), row["type"]
+        title, type_ = titles[row["id"]], row["type"]
         article = "an" if type_[:1].lower() in "aeiou" else "a"
         lines[row["id"]] = [f"{title} is {article} {type_}." if type_ else f"This page is about {title}."]
     return lines
@@ -68,15 +68,15 @@ def _tell_facts(
         if inverse and len(others) > LISTED_INVERSE:
             continue
         others = sorted(dict.fromkeys(others), key=lambda other: (-known_by[other], titles[other]))
-        names = [one_line(titles[other]) for other in others]
-        lines[entity].append(f"{one_line(titles[entity])} {phrases[relation][inverse]} {join_names(names)}.")
+        names = [titles[other] for other in others]
+        lines[entity].append(f"{titles[entity]} {phrases[relation][inverse]} {join_names(names)}.")
 
 
 def _tell_attributes(lines: dict[str, list[str]], attributes: pa.Table, titles: dict[str, str]) -> None:
     for row in attributes.to_pylist():
         if row["unit"] in UNTOLD_UNITS:
             continue
-        title, words = one_line(titles[row["entity_id"]]), attribute_words(row["name"])
+        title, words = titles[row["entity_id"]], attribute_words(row["name"])
         if row["kind"] == "boolean":
             lines[row["entity_id"]].append(f"{title} is {'' if row['number'] else 'not '}{words}.")
         else:
@@ -105,8 +105,3 @@ def attribute_words(name: str) -> str:
     """``iata_code`` -> ``IATA code``."""
     capitals = {"iata": "IATA", "icao": "ICAO", "iso": "ISO", "cas": "CAS", "un": "UN", "url": "URL", "id": "ID"}
     return " ".join(capitals.get(word, word) for word in split_words(name).split())
-
-
-def one_line(text: str) -> str:
-    """The text with every run of white space as one blank, so that a sentence stays on one line."""
-    return " ".join(text.split())

@@ -1,7 +1,7 @@
 """A title of its own for every entity, since labels repeat.
 
 In: entities and facts. Out: for each entity its label, or the label with what tells it apart:
-``Santiago (city, Chile)``. A title is what a search result shows and what a query may name.
+``Santiago (city, Chile)``, on one line. A title is what a search result shows and what a query may name.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ DEEPEST = 4  # facts that are tried to tell two entities of one label apart
 
 def make_titles(entities: list[dict], facts: list[tuple[str, str, str]]) -> dict[str, str]:
     """Entity id -> title; every title stands once, compared without regard to case."""
+    entities = [row | {"label": one_line(row["label"])} for row in entities]
     shared = _group([(row["id"], row["label"]) for row in entities])
     rows = {row["id"]: row for row in entities}
     titles = {group[0]: rows[group[0]]["label"] for group in shared if len(group) == 1}
@@ -28,6 +29,11 @@ def make_titles(entities: list[dict], facts: list[tuple[str, str, str]]) -> dict
             taken.add(title.casefold())
             titles[entity] = title
     return titles
+
+
+def one_line(text: str) -> str:
+    """The text with every run of white space as one blank, so that a sentence stays on one line."""
+    return " ".join(text.split())
 
 
 def _group(named: list[tuple[str, str]]) -> list[list[str]]:
