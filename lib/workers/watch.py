@@ -50,7 +50,7 @@ class JobWatch:
                 self._last_sign = time.monotonic()
             records = read_records(self._files.ranks)
             if self._all_done(records):
-                wait_until(lambda: self._guard.poll() is not None or self._all_gone(records), EXIT_WITHIN_S)
+                self._wait_for_the_end(records)
                 self._progress.forward()
                 return None
             trouble = self._failure(records) or (self._launcher_ended() if ended else self._timeout(records))
@@ -62,10 +62,13 @@ class JobWatch:
         done = [record for record in records.values() if record.status is RankStatus.DONE]
         return len(done) == self._num_ranks
 
-    @staticmethod
-    def _all_gone(records: dict[int, RankRecord]) -> bool:
-        """Whether every process is gone, which the launcher notices only a second or two later."""
-        return all(record.host == socket.gethostname() and not is_alive(record.pid) for record in records.values())
+    def _wait_for_the_end(self, records: dict[int, RankRecord]) -> None:
+        """Until every process is gone, which the launcher itself notices only a second or two later."""
+
+        def all_gone() -> bool:
+            return all(record.host == socket.gethostname() and not is_alive(record.pid) for record in records.values())
+
+        wait_until(lambda: self._guard.poll() is not None or all_gone(), EXIT_WITHIN_S)
 
     def _failure(self, records: dict[int, RankRecord]) -> Trouble | None:
         """The first cause: a rank that vanished makes the others fail, so it counts before them."""

@@ -1,0 +1,35 @@
+"""The stage `base`: settings of a policy -> a checkpoint directory from which everything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from data_contracts.training import CHECKPOINT
+from lib.policy.nano import make_nano
+from lib.policy.pretrained import copy_pretrained
+from lib.policy.smollm2 import convert_smollm2
+from lib.progress import Progress
+from lib.settings.policy import NanoPolicy, PolicySettings, PretrainedPolicy, SmolLM2Policy
+
+# Each takes (settings, checkpoint=, graph=, seed=, progress=) and fills the empty directory `checkpoint`.
+PREPARE: dict[type, Callable[..., None]] = {
+    SmolLM2Policy: convert_smollm2,
+    NanoPolicy: make_nano,
+    PretrainedPolicy: copy_pretrained,
+}
+
+
+def prepare_policy(settings: PolicySettings, *, graph: Path, out: Path, seed: int, progress: Progress) -> None:
+    """Writes `out`/checkpoint: safetensors, config, tokenizer and chat template.
+
+    Args:
+        graph: directory of a graph artifact; a policy from scratch learns its tokens from the pages.
+        seed: of the weights of a policy from scratch.
+
+    Raises:
+        PolicyError: a model is absent, broken or out of reach.
+    """
+    checkpoint = out / CHECKPOINT
+    checkpoint.mkdir(parents=True)
+    PREPARE[type(settings)](settings, checkpoint=checkpoint, graph=graph, seed=seed, progress=progress)
