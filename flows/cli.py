@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.server import keep_quiet, serve_ui, serving
 from lib.errors import RopewalkError, SettingsError
 from lib.settings.load import DEFAULT_PROFILE, load_settings
 from lib.store.artifact_store import ArtifactStore
@@ -53,14 +54,16 @@ def run(
 ) -> None:
     """Run the chain; stages whose artifact is known and whole come from the store."""
     load_settings(profile, overrides, seed)  # a mistake is told before anything starts
-    from flows.execute import Request, execute
     from flows.terminal import StageBars, stderr
 
-    recompute, stages = _select(from_stage, only, force)
-    request = Request(profile, store, overrides or [], seed, recompute, only)
     try:
-        with StageBars(stages) as bars:
-            references = execute(request, bars)
+        with serving(store) as server:
+            from flows.execute import Request, execute
+
+            recompute, stages = _select(from_stage, only, force)
+            with StageBars(stages) as bars:
+                request = Request(profile, store, overrides or [], seed, recompute, only)
+                references = execute(request, server, bars)
     except KeyboardInterrupt:
         stderr.print("Interrupted. Finished stages are kept; the same command goes on from there.", highlight=False)
         raise typer.Exit(INTERRUPTED) from None
@@ -198,8 +201,6 @@ def report(
 @app.command()
 def ui(store: Store = DEFAULT_STORE, port: Annotated[int, typer.Option(help="0 takes a free one.")] = 4200) -> None:
     """Serve Prefect's pages over the store's runs until Ctrl-C; runs meanwhile use the same server."""
-    from flows.server import serve_ui
-
     server = serve_ui(store, port)
     print(server.ui_url, flush=True)
     try:
@@ -210,12 +211,24 @@ def ui(store: Store = DEFAULT_STORE, port: Annotated[int, typer.Option(help="0 t
 
 def main() -> None:
     """Run a command; what a user can mend is told in words, without a traceback."""
-    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
+    keep_quiet()
+    _show_warnings()
     try:
         app()
     except RopewalkError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+def _show_warnings() -> None:
+    """Ours only: what Prefect logs is in its pages."""
+    from rich.logging import RichHandler
+
+    from flows.terminal import stderr
+
+    logger = logging.getLogger("ropewalk")
+    logger.addHandler(RichHandler(console=stderr, show_time=False, show_level=False, show_path=False))
+    logger.propagate = False
 
 
 def _select(from_stage: str | None, only: str | None, force: list[str] | None) -> tuple[list[str], list[str]]:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from flows.server import serving
+from flows.server import LocalServer
+from flows.stages import STAGES
 from lib.store.manifest import Reference
 from tasks.run import Listener, listener
 
@@ -34,37 +35,34 @@ class Request:
     only: str | None = None
 
 
-def execute(request: Request, listens: Listener) -> dict[str, Reference]:
+def execute(request: Request, server: LocalServer | None, listens: Listener) -> dict[str, Reference]:
     """Run the chain, or one stage of it, and return the references by stage name.
 
-    Errors of stages are raised as they are; finished stages stay in the store.
+    Errors of stages are raised as they are; finished stages stay in the store. A server that is
+    still starting is waited for.
     """
-    _interrupt_on_signals()
-    with serving(request.store) as server:
-        # Imported while the server starts, and after the environment says where it is.
-        from flows.pipeline import pipeline, single_stage
-        from flows.stages import STAGES
+    from flows.pipeline import pipeline, single_stage
 
-        if server is not None:
-            server.wait()
-        token = listener.set(listens)
-        shared: dict[str, Any] = {
-            "profile": request.profile,
-            "overrides": request.overrides,
-            "seed": request.seed,
-            "store": str(request.store.absolute()),
-            "recompute": request.recompute,
-        }
-        try:
-            if request.only:
-                state = asyncio.run(single_stage(stage=request.only, **shared, return_state=True))
-            else:
-                state = asyncio.run(pipeline(**shared, return_state=True))
-            all_ran = state.is_completed() and not request.only
-            _settle(state.state_details.flow_run_id, num_tasks=len(STAGES) if all_ran else 1)
-        finally:
-            listener.reset(token)
-        return state.result()
+    if server is not None:
+        server.wait()
+    _interrupt_on_signals()
+    shared: dict[str, Any] = {
+        "profile": request.profile,
+        "overrides": request.overrides,
+        "seed": request.seed,
+        "store": str(request.store.absolute()),
+        "recompute": request.recompute,
+    }
+    token = listener.set(listens)
+    try:
+        if request.only:
+            state = asyncio.run(single_stage(stage=request.only, **shared, return_state=True))
+        else:
+            state = asyncio.run(pipeline(**shared, return_state=True))
+    finally:
+        listener.reset(token)
+    _settle(state.state_details.flow_run_id, num_tasks=len(STAGES) if state.is_completed() and not request.only else 1)
+    return state.result()
 
 
 def _interrupt_on_signals() -> None:

@@ -121,14 +121,20 @@ class LocalServer:
         }
 
 
+def keep_quiet() -> None:
+    """For this process; what the user has set stays."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+
+
 @contextmanager
 def serving(store_root: Path) -> Iterator[LocalServer | None]:
     """Point Prefect at a server; yields the local one if it had to be started, not yet waited for.
 
-    PREFECT_API_URL comes first, then a running `ropewalk ui` of the same store.
+    PREFECT_API_URL comes first, then a running `ropewalk ui` of the same store. Prefect must not
+    have been imported before.
     """
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
+    keep_quiet()
     os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), HOST]))
     given = os.environ.get("PREFECT_API_URL")
     if given and is_healthy(given):

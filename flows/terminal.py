@@ -57,7 +57,8 @@ class StageBars(AbstractContextManager["StageBars"]):
         self._bars.update(self._ids[stage], total=1, completed=1, mark=MARKS[outcome], note=str(reference))
         self._bars.stop_task(self._ids[stage])
         if not self._console.is_terminal:
-            seconds = time.monotonic() - self._started.get(stage, time.monotonic())
+            now = time.monotonic()
+            seconds = now - self._started.get(stage, now)
             self._console.print(f"{stage:12} {outcome:9} {seconds:7.1f} s  {reference}", highlight=False)
 
 

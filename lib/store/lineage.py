@@ -61,11 +61,14 @@ def ancestors(store: ArtifactStore, digest: str) -> list[dict]:
         rows = connection.execute(
             """WITH RECURSIVE above(digest, depth) AS (
                    SELECT $digest, 0
-                   UNION SELECT input_digest, depth + 1 FROM inputs JOIN above USING (digest))
-               SELECT kind, digest, any_value(stage), min(depth),
-                      (SELECT list(DISTINCT {'stage': input_stage, 'digest': input_digest})
-                       FROM inputs WHERE inputs.digest = artifacts.digest)
-               FROM above JOIN artifacts USING (digest) GROUP BY kind, digest ORDER BY min(depth), kind, digest""",
+                   UNION SELECT input_digest, depth + 1 FROM inputs JOIN above USING (digest)),
+               nearest AS (SELECT digest, min(depth) AS depth FROM above GROUP BY digest),
+               direct AS (SELECT digest, list(DISTINCT {'stage': input_stage, 'digest': input_digest}
+                                              ORDER BY {'stage': input_stage, 'digest': input_digest}) AS inputs
+                          FROM inputs GROUP BY digest)
+               SELECT kind, digest, stage, depth, inputs
+               FROM nearest JOIN artifacts USING (digest) LEFT JOIN direct USING (digest)
+               ORDER BY depth, kind, digest""",
             {"digest": digest},
         ).fetchall()
     names = ("kind", "digest", "stage", "depth", "inputs")
