@@ -1,0 +1,138 @@
+"""The report's page: what stands on it, and in which order.
+
+In: the run's database, the lineage, the gate's verdict and the settings. Out: one HTML text that needs
+no network. Text from data reaches the page only through the template, which escapes it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from lib.report import score_charts, training_charts
+from lib.report.chart_style import POLICY_COLOURS, POLICY_NAMES
+from lib.report.lineage_graph import BOX_HEIGHT, BOX_WIDTH, lay_out
+from lib.report.readable_episodes import choose_episodes
+from lib.report.tables import SHARES, read_funnel, read_headline, read_splits, read_statuses, rows_of
+from lib.settings.settings import Settings
+
+TEMPLATES = Path(__file__).parent / "templates"
+STATUS_WORDS = {
+    "answered": "answered",
+    "malformed": "a turn was malformed",
+    "out_of_calls": "ran out of tool calls",
+    "out_of_turns": "ran out of turns",
+    "too_long": "grew too long",
+    "no_answer": "gave no answer",
+    "failed": "broke, not by its own fault",
+}
+
+
+def render_page(
+    connection: duckdb.DuckDBPyConnection, *, settings: Settings, lineage: Sequence[dict], gate: dict | None
+) -> str:
+    """The whole page as one text."""
+    scores = rows_of(connection, "FROM scores")
+    headline = read_headline(scores)
+    costs = rows_of(connection, "FROM costs")
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            settings=settings,
+            settings_json=json.dumps(settings.model_dump(mode="json"), indent=2, ensure_ascii=False),
+            headline=headline,
+            forest=Markup(score_charts.draw_forest(scores, headline.policies)),
+            hops=Markup(score_charts.draw_by_hops(scores, headline.policies)),
+            statuses=_by_policy(read_statuses(connection)),
+            funnel=read_funnel(rows_of(connection, "FROM funnel ORDER BY position")),
+            splits=read_splits(connection),
+            training=_charts(training_charts.draw_training(rows_of(connection, "FROM steps"))),
+            gate=gate,
+            sweep=rows_of(connection, "FROM sweep ORDER BY method = 'last_step' DESC, method, target"),
+            extrapolation=_charts(_extrapolation_charts(connection)),
+            test_time=_charts(_test_time_charts(scores, headline.policies)),
+            episodes=choose_episodes(connection),
+            lineage=lay_out(lineage),
+            box=(BOX_WIDTH, BOX_HEIGHT),
+            costs=costs,
+            longest=max((cost["seconds"] or 0.0 for cost in costs), default=0.0) or 1.0,
+            tables=rows_of(connection, "SELECT table_name, comment, estimated_size FROM duckdb_tables() ORDER BY 1"),
+            status_words=STATUS_WORDS,
+        )
+    )
+
+
+def _extrapolation_charts(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    return [
+        ("Validation accuracy ahead of training", training_charts.draw_sweep(rows_of(connection, "FROM sweep"))),
+        ("How straight the tensors moved", training_charts.draw_tensor_fits(rows_of(connection, "FROM tensor_fits"))),
+    ]
+
+
+def _test_time_charts(scores: Sequence[dict], policies: Sequence[str]) -> list[tuple[str, str]]:
+    return [
+        ("Accuracy by tool budget", score_charts.draw_budget_curve(scores, policies)),
+        ("pass@k", score_charts.draw_pass_at_k(scores, policies)),
+        ("Picking one of several samples", score_charts.draw_pickers(scores, policies)),
+    ]
+
+
+def _charts(charts: Sequence[tuple[str, str]]) -> list[tuple[str, Markup]]:
+    return [(title, Markup(svg)) for title, svg in charts if svg]
+
+
+def _by_policy(rows: Sequence[dict]) -> dict[str, list[dict]]:
+    return {name: [row for row in rows if row["policy"] == name] for name in dict.fromkeys(r["policy"] for r in rows)}
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "percent": _percent,
+        "metric": _metric,
+        "seconds": _seconds,
+        "count": _count,
+        "name": _name,
+        "points": _points,
+    }
+    environment.globals["colours"] = POLICY_COLOURS
+    return environment
+
+
+def _percent(share: float, digits: int = 1) -> str:
+    return f"{100 * share:.{digits}f} %"
+
+
+def _points(share: float) -> str:
+    """A difference of shares in percentage points, with its sign."""
+    return f"{100 * share:+.1f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _metric(value: float, metric: str) -> str:
+    return _percent(value) if metric in SHARES else f"{value:.2f}"
+
+
+def _seconds(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.1f} s" if value < 90 else f"{int(value // 60)} min {value % 60:.0f} s"
+
+
+def _count(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}".replace(",", "\u202f")
+
+
+def _name(policy: str) -> str:
+    return POLICY_NAMES.get(policy, policy)

@@ -1,0 +1,127 @@
+"""Charts of how well policies answer.
+
+In: rows of the score table as dictionaries. Out: SVG text, or an empty string where there is nothing
+to draw.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from lib.report.chart_style import (
+    INK,
+    MUTED,
+    POLICY_MARKERS,
+    POLICY_NAMES,
+    add_legend,
+    colour_of,
+    draw_percent,
+    new_figure,
+    to_svg,
+)
+
+Row = dict[str, object]
+
+
+def draw_forest(scores: Sequence[Row], policies: Sequence[str]) -> str:
+    """Greedy accuracy of each policy with its interval, one line a policy."""
+    rows = {row["policy"]: row for row in scores if row["metric"] == "accuracy"}
+    shown = [policy for policy in policies if policy in rows]
+    if not shown:
+        return ""
+    figure, axes = new_figure(width=8.6, height=0.75 + 0.42 * len(shown))
+    for place, policy in enumerate(reversed(shown)):
+        row = rows[policy]
+        axes.hlines(place, row["low"], row["high"], color=colour_of(policy, place), linewidth=3, alpha=0.55)
+        axes.plot(row["value"], place, POLICY_MARKERS.get(policy, "o"), color=colour_of(policy, place), markersize=8)
+        text = f"{row['value']:.1%}"
+        axes.annotate(text, (row["value"], place), (0, 8), textcoords="offset points", ha="center", color=INK)
+    axes.set_yticks(range(len(shown)), [POLICY_NAMES.get(policy, policy) for policy in reversed(shown)])
+    axes.set_ylim(-0.5, len(shown) - 0.25)
+    axes.set_xlim(-0.02, 1.02)
+    axes.grid(False, axis="y")
+    draw_percent(axes, "x")
+    axes.set_xlabel("right answers, greedy, with 95 % interval")
+    return to_svg(figure, label="Accuracy of each policy on held-out questions")
+
+
+def draw_by_hops(scores: Sequence[Row], policies: Sequence[str]) -> str:
+    """Accuracy by the number of hops that a question needs."""
+    return _draw_curves(
+        scores, policies, pattern=r"accuracy_hops_(\d+)", xlabel="hops", label="Accuracy by hops", line=False
+    )
+
+
+def draw_budget_curve(scores: Sequence[Row], policies: Sequence[str]) -> str:
+    """Accuracy when only so many tool calls are allowed."""
+    return _draw_curves(
+        scores, policies, pattern=r"accuracy_budget_(\d+)", xlabel="tool calls allowed", label="Accuracy by tool budget"
+    )
+
+
+def draw_pass_at_k(scores: Sequence[Row], policies: Sequence[str]) -> str:
+    """The chance that at least one of k samples is right."""
+    rows = [row | {"metric": f"pass_{row['k']}"} for row in scores if row["metric"] == "pass_at_k"]
+    return _draw_curves(rows, policies, pattern=r"pass_(\d+)", xlabel="samples k", label="pass@k")
+
+
+def draw_pickers(scores: Sequence[Row], policies: Sequence[str]) -> str:
+    """One sample, the majority's answer, the answer with the fewest calls: accuracy by policy."""
+    names = {"pick_single": "single sample", "pick_majority": "majority", "pick_fewest_calls": "fewest calls"}
+    picked = [row for row in scores if row["metric"] in names]
+    most = max((row["k"] for row in picked), default=0)
+    chosen = [row for row in picked if row["k"] == (1 if row["metric"] == "pick_single" else most)]
+    rows = {(row["policy"], row["metric"]): row for row in chosen}
+    shown = [policy for policy in policies if (policy, "pick_single") in rows]
+    if not shown or most < 2:
+        return ""
+    figure, axes = new_figure()
+    width = 0.8 / len(shown)
+    for place, policy in enumerate(shown):
+        for position, metric in enumerate(names):
+            row = rows.get((policy, metric))
+            if row is None:
+                continue
+            x = position - 0.4 + width * (place + 0.5)
+            label = POLICY_NAMES.get(policy, policy) if position == 0 else None
+            axes.bar(x, row["value"], width * 0.9, color=colour_of(policy, place), label=label, alpha=0.85)
+            axes.vlines(x, row["low"], row["high"], color=INK, linewidth=1)
+    axes.set_xticks(range(len(names)), names.values())
+    axes.set_ylim(0, 1.02)
+    axes.grid(False, axis="x")
+    axes.set_xlabel(f"which of {most} samples is taken")
+    draw_percent(axes)
+    add_legend(axes)
+    return to_svg(figure, label="Pickers")
+
+
+def _draw_curves(
+    scores: Sequence[Row], policies: Sequence[str], *, pattern: str, xlabel: str, label: str, line: bool = True
+) -> str:
+    """One curve a policy over the number that ``pattern`` finds in the metric's name."""
+    points = [(row, re.fullmatch(pattern, str(row["metric"]))) for row in scores]
+    found = [(row, int(match[1])) for row, match in points if match]
+    if not found:
+        return ""
+    figure, axes = new_figure()
+    for place, policy in enumerate(policies):
+        rows = sorted(((x, row) for row, x in found if row["policy"] == policy), key=lambda pair: pair[0])
+        if not rows:
+            continue
+        shift = 0.0 if line else 0.12 * (place - (len(policies) - 1) / 2)
+        xs = [x + shift for x, _ in rows]
+        low, high = [row["low"] for _, row in rows], [row["high"] for _, row in rows]
+        colour, marker = colour_of(policy, place), POLICY_MARKERS.get(policy, "o")
+        name = POLICY_NAMES.get(policy, policy)
+        axes.plot(xs, [r["value"] for _, r in rows], marker=marker, ls="-" if line else "", color=colour, label=name)
+        if line:
+            axes.fill_between(xs, low, high, color=colour, alpha=0.12, lw=0)
+        else:
+            axes.vlines(xs, low, high, color=colour, alpha=0.6)
+    axes.set_xticks(sorted({x for _, x in found}))
+    axes.set_ylim(-0.02, 1.02)
+    draw_percent(axes)
+    axes.set_xlabel(xlabel, color=MUTED)
+    add_legend(axes)
+    return to_svg(figure, label=label)
