@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
@@ -56,9 +55,9 @@ def execute(request: Request, server: LocalServer | None, listens: Listener) -> 
     token = listener.set(listens)
     try:
         if request.only:
-            state = asyncio.run(single_stage(stage=request.only, **shared, return_state=True))
+            state = single_stage(stage=request.only, **shared, return_state=True)
         else:
-            state = asyncio.run(pipeline(**shared, return_state=True))
+            state = pipeline(**shared, return_state=True)
     finally:
         listener.reset(token)
     _settle(state.state_details.flow_run_id, num_tasks=len(STAGES) if state.is_completed() and not request.only else 1)
@@ -66,7 +65,7 @@ def execute(request: Request, server: LocalServer | None, listens: Listener) -> 
 
 
 def _interrupt_on_signals() -> None:
-    """Ctrl-C must end a stage at once: asyncio's own handler would wait for the stage to end."""
+    """Both signals end a stage at once, and the processes of a job with it."""
 
     def interrupt(number: int, frame: Any) -> None:
         raise KeyboardInterrupt

@@ -23,9 +23,10 @@ from tasks.synthesize import synthesize
 from tasks.warm_up import warm_up
 
 
-# Asynchronous, since a synchronous flow run spends a second on joining its heartbeat thread.
+# Synchronous, since stages run event loops of their own; the price is a second at the end of a run,
+# in which Prefect joins its heartbeat thread.
 @flow(name="ropewalk", validate_parameters=False)
-async def pipeline(
+def pipeline(
     profile: str, overrides: list[str], seed: int | None, store: str, recompute: list[str]
 ) -> dict[str, Reference]:
     """Every stage in turn; those in `recompute` run even where their artifact is known."""
@@ -52,7 +53,7 @@ async def pipeline(
 
 
 @flow(name="ropewalk-stage", validate_parameters=False)
-async def single_stage(
+def single_stage(
     stage: str, profile: str, overrides: list[str], seed: int | None, store: str, recompute: list[str]
 ) -> dict[str, Reference]:
     """One stage, its inputs from the store; raises ArtifactError where an input is not known."""

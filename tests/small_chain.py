@@ -51,7 +51,7 @@ count_task, double_task, total_task = map(stage_task, STAGES)
 
 
 @flow(name="small", validate_parameters=False)
-async def small_chain(run: Run):
+def small_chain(run: Run):
     counted = count_task(run)
     doubled = double_task(run, count=counted)
     summed = total_task(run, count=counted, double=doubled)

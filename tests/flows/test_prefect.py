@@ -1,4 +1,3 @@
-import asyncio
 import json
 import os
 import time
@@ -57,8 +56,8 @@ def task_runs(api, state, count):
 
 
 def test_the_server_has_every_stage_with_its_arrows_and_shows_cached_ones_as_cached(api, root):
-    first = asyncio.run(small_chain.small_chain(open_run(root), return_state=True))
-    second = asyncio.run(small_chain.small_chain(open_run(root), return_state=True))
+    first = small_chain.small_chain(open_run(root), return_state=True)
+    second = small_chain.small_chain(open_run(root), return_state=True)
     assert first.result() == second.result()
     computed, cached = task_runs(api, first, 3), task_runs(api, second, 3)
     assert {name: run["state_name"] for name, run in computed.items()} == dict.fromkeys(
@@ -76,15 +75,15 @@ def test_the_server_has_every_stage_with_its_arrows_and_shows_cached_ones_as_cac
 
 
 def test_a_computed_stage_leaves_a_card(api, root):
-    state = asyncio.run(small_chain.small_chain(open_run(root), return_state=True))
+    state = small_chain.small_chain(open_run(root), return_state=True)
     cards = post(api, "artifacts/filter", {"artifacts": {"key": {"any_": ["double"]}}})
     assert any(state.result()["double"].digest in card["data"] for card in cards)
 
 
 def test_a_damaged_artifact_is_computed_again_and_later_stages_stay_cached(api, root):
-    references = asyncio.run(small_chain.small_chain(open_run(root)))
+    references = small_chain.small_chain(open_run(root))
     (open_run(root).store.path(references["double"]) / "numbers.parquet").write_bytes(b"cut")
-    state = asyncio.run(small_chain.small_chain(open_run(root), return_state=True))
+    state = small_chain.small_chain(open_run(root), return_state=True)
     names = {name: run["state_name"] for name, run in task_runs(api, state, 3).items()}
     assert names == {"count": "Cached", "double": "Completed", "total": "Cached"}
     assert small_chain.calls == ["count", "double", "total", "double"]
@@ -97,10 +96,10 @@ def test_a_stage_that_fails_raises_its_own_error_and_keeps_the_stages_before(api
     failing = stage_task(replace(small_chain.DOUBLE, work=fail, retries=1))
 
     @flow(validate_parameters=False)
-    async def chain(run):
+    def chain(run):
         return failing(run, count=small_chain.count_task(run))
 
-    state = asyncio.run(chain(open_run(root), return_state=True))
+    state = chain(open_run(root), return_state=True)
     with pytest.raises(JobError, match="rank 0 was killed"):
         state.result()
     runs = task_runs(api, state, 2)
@@ -120,10 +119,10 @@ def test_a_transient_failure_is_tried_again(api, root):
     flaky = stage_task(replace(COUNT, work=fail_once, retries=1))
 
     @flow(validate_parameters=False)
-    async def chain(run):
+    def chain(run):
         return flaky(run)
 
-    asyncio.run(chain(open_run(root)))
+    chain(open_run(root))
     assert attempts == [0, 1]
 
 
@@ -137,11 +136,11 @@ def test_a_failure_that_does_not_go_away_by_itself_is_not_tried_again(api, root)
     broken = stage_task(replace(COUNT, work=fail, retries=3))
 
     @flow(validate_parameters=False)
-    async def chain(run):
+    def chain(run):
         return broken(run)
 
     with pytest.raises(KeyError):
-        asyncio.run(chain(open_run(root)))
+        chain(open_run(root))
     assert attempts == [0]
 
 

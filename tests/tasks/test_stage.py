@@ -1,5 +1,6 @@
 import errno
-import multiprocessing
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from tasks.run import Outcome, Run
 from tasks.stage import Stage, run_stage
 from tests import small_chain
 from tests.small_chain import COUNT, DOUBLE, KIND, TOTAL, write
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -150,26 +153,29 @@ def test_the_content_of_a_user_s_file_counts_and_its_place_does_not(run, tmp_pat
         digest(tmp_path / "gone.tsv")
 
 
-def run_slowly(root: Path, log: Path) -> None:
-    import time
+RUN_SLOWLY = """
+import sys, time
+from dataclasses import replace
+from pathlib import Path
+from lib.settings.load import load_settings
+from tasks.run import Run
+from tasks.stage import run_stage
+from tests.small_chain import COUNT, write
 
-    def slow(work):
-        with log.open("a") as file:
-            file.write("computed\n")
-        time.sleep(0.5)
-        write(work, [1])
+def slow(work):
+    with Path(sys.argv[2]).open("a") as file:
+        file.write("computed\\n")
+    time.sleep(1)
+    write(work, [1])
 
-    run_stage(replace(COUNT, work=slow), Run(load_settings("laptop"), root), {})
+run_stage(replace(COUNT, work=slow), Run(load_settings("laptop"), Path(sys.argv[1])), {})
+"""
 
 
 def test_two_runs_at_once_compute_a_stage_once(tmp_path):
-    context = multiprocessing.get_context("fork")
-    processes = [context.Process(target=run_slowly, args=(tmp_path / "store", tmp_path / "log")) for _ in range(3)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    assert [process.exitcode for process in processes] == [0, 0, 0]
+    command = [sys.executable, "-c", RUN_SLOWLY, str(tmp_path / "store"), str(tmp_path / "log")]
+    processes = [subprocess.Popen(command, cwd=REPOSITORY) for _ in range(3)]
+    assert [process.wait(60) for process in processes] == [0, 0, 0]
     assert (tmp_path / "log").read_text() == "computed\n"
 
 
