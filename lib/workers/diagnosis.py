@@ -11,15 +11,15 @@ import psutil
 
 from lib.errors import JobError
 from lib.workers.job import JobSpec
-from lib.workers.rank_record import RankRecord
+from lib.workers.rank_record import RankRecord, stack_file
 
-NUM_LOG_LINES = 12
+NUM_LINES = 12
 
 REASONS = {
     signal.SIGKILL: "most often by the system because memory ran out",
     signal.SIGTERM: "because somebody told it to stop",
     signal.SIGINT: "because somebody interrupted it",
-    signal.SIGSEGV: "a fault in native code; the log holds the Python stack",
+    signal.SIGSEGV: "a fault in native code",
     signal.SIGABRT: "native code gave up; the log says why",
     signal.SIGBUS: "most often because shared memory (/dev/shm) or a disk is full",
 }
@@ -62,8 +62,7 @@ def job_error(
     """The error to raise, with the log's last lines, what is kept and what to do next."""
     what = _what(trouble, spec.module, num_ranks=num_ranks, silence_s=silence_s)
     record = trouble.rank if trouble.kind is TroubleKind.FAILED else None
-    lines = _traceback_lines(record) if record else _last_lines(spec.files.log, log_start)
-    where = "".join([f"{spec.files.log}, which ends in:" if lines else str(spec.files.log), *lines])
+    where = "\n    | ".join([str(spec.files.log), *_evidence(trouble, spec, num_ranks=num_ranks, log_start=log_start)])
     kept = [record.kept] if record and record.kept else []
     kept.append(_kept(spec))
     next_step = "run the same command again; the job resumes from what it saved"
@@ -72,6 +71,8 @@ def job_error(
         next_step = f"free memory, or lower workers.ranks, batch_size or engine.max_concurrent; then {next_step}"
     elif trouble.kind is TroubleKind.SILENT:
         next_step = f"raise workers.silence_timeout_s if steps take that long; then {next_step}"
+    elif trouble.kind is TroubleKind.LAUNCHER_ENDED:
+        next_step = f"mend what the log says; then {next_step}"
     elif record:
         where = "\n    ".join(filter(None, [record.where, where]))
         next_step = f"{record.next_step or 'mend the cause'}; then {next_step}"
@@ -91,7 +92,7 @@ def _what(trouble: Trouble, module: str, *, num_ranks: int, silence_s: float) ->
         case TroubleKind.NOT_STARTED:
             return f"Only {trouble.num_started} of {num_ranks} ranks of {module} started in time."
         case TroubleKind.SILENT:
-            return f"{module} made no progress for {silence_s:g} s and was ended; the log holds every rank's stack."
+            return f"{module} made no progress for {silence_s:g} s and was ended."
 
 
 def _ending(code: int | None) -> str:
@@ -115,12 +116,29 @@ def _kept(spec: JobSpec) -> str:
     return f"{shown} in {spec.scratch}"
 
 
+def _evidence(trouble: Trouble, spec: JobSpec, *, num_ranks: int, log_start: int) -> list[str]:
+    """The lines that show the cause. Not the log's end where ranks that failed in consequence wrote it."""
+    match trouble.kind:
+        case TroubleKind.FAILED:
+            assert trouble.rank is not None, "a failure has a rank"
+            return trouble.rank.traceback.splitlines()[-NUM_LINES:]
+        case TroubleKind.VANISHED if trouble.rank is not None and num_ranks > 1:
+            return _stack(spec, trouble.rank.rank)
+        case TroubleKind.SILENT:
+            return [line for rank in range(min(num_ranks, 2)) for line in _stack(spec, rank)]
+    return _last_lines(spec.files.log, log_start)
+
+
+def _stack(spec: JobSpec, rank: int) -> list[str]:
+    """Where a rank was, most recent call first, without the frames of the interpreter's start."""
+    file = stack_file(spec.files.ranks, rank)
+    lines = file.read_text(errors="replace").splitlines() if file.exists() else []
+    shown = [line for line in lines if line.strip() and "<frozen" not in line][:NUM_LINES]
+    return [f"stack of rank {rank}:", *shown] if shown else []
+
+
 def _last_lines(log: Path, start: int) -> list[str]:
     with log.open("rb") as file:
         file.seek(start)
         lines = file.read().decode(errors="replace").splitlines()
-    return [f"\n    | {line}" for line in lines if line.strip()][-NUM_LOG_LINES:]
-
-
-def _traceback_lines(record: RankRecord) -> list[str]:
-    return [f"\n    | {line}" for line in record.traceback.splitlines()][-NUM_LOG_LINES:]
+    return [line for line in lines if line.strip()][-NUM_LINES:]

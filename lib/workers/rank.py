@@ -21,7 +21,7 @@ from types import FrameType
 from lib.progress import ProgressFile, Silent
 from lib.workers.job import Job, JobSpec
 from lib.workers.process_tree import die_with_parent
-from lib.workers.rank_record import RankRecord, RankStatus
+from lib.workers.rank_record import RankRecord, RankStatus, stack_file
 
 # Seconds between SIGTERM and the end of a rank that is stuck in native code, such as a collective.
 LEAVE_WITHIN_S = 1.0
@@ -35,12 +35,13 @@ class Terminated(SystemExit):
 def run_rank(main: Callable[[Job], None]) -> None:
     """Runs `main` as one rank of the job named on the command line; any exception ends in the rank's record."""
     die_with_parent()
-    faulthandler.enable()
-    faulthandler.register(signal.SIGUSR1, all_threads=True)
     spec = JobSpec.from_json(_spec_path().read_text())
     rank, num_ranks = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     folder, record = spec.files.ranks, RankRecord.of_this_process(rank)
     record.write(folder)
+    stacks = stack_file(folder, rank).open("w")
+    faulthandler.enable(stacks, all_threads=False)
+    faulthandler.register(signal.SIGUSR1, stacks, all_threads=False)
     _leave_on_sigterm(lambda: record.ended(RankStatus.TERMINATED).write(folder))
     try:
         main(_job(spec, rank, num_ranks))

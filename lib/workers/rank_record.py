@@ -68,6 +68,11 @@ class RankRecord:
         draft.replace(path)
 
 
+def stack_file(folder: Path, rank: int) -> Path:
+    """Where a rank's Python stacks go when native code crashes, and when SIGUSR1 asks for them."""
+    return folder / f"rank_{rank:05d}.stack"
+
+
 def read_records(folder: Path) -> dict[int, RankRecord]:
     """The record of every rank that has started, by rank."""
     records = [json.loads(path.read_text()) for path in sorted(folder.glob("rank_*.json"))]

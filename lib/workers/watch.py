@@ -108,7 +108,7 @@ class JobWatch:
         return None
 
     def _ask_for_tracebacks(self, records: dict[int, RankRecord]) -> None:
-        """Ranks answer SIGUSR1 with the stack of every thread, in the log."""
+        """Ranks answer SIGUSR1 with the stack of every thread, in a file of their own."""
         for record in records.values():
             if record.host == socket.gethostname() and not record.status.is_final and is_alive(record.pid):
                 os.kill(record.pid, signal.SIGUSR1)

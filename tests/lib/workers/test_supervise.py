@@ -82,6 +82,8 @@ def test_a_rank_that_dies_is_told_from_those_that_fail_because_of_it(make_spec, 
     with pytest.raises(JobError) as caught:
         run_job(make_spec("dying_job"), workers=TWO, progress=Silent())
     assert words in caught.value.what
+    assert "barrier" not in caught.value.where  # where the other rank failed in consequence
+    assert ("end_now" in caught.value.where) == (ending in ("segmentation fault", "exit"))
 
 
 @pytest.mark.parametrize(
