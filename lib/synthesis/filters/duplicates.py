@@ -12,6 +12,8 @@ from datasketch import MinHash, MinHashLSH
 
 PERMUTATIONS = 64  # standard error of the estimate about 0.06 at a similarity of 0.6, 0.04 at 0.9
 SHINGLE_WORDS = 3
+# The index only proposes; above this it would have a single band, which datasketch refuses.
+HIGHEST_INDEX_THRESHOLD = 0.9
 
 
 class DuplicateFilter:
@@ -19,8 +21,8 @@ class DuplicateFilter:
 
     def __init__(self, threshold: float):
         self._threshold = threshold
-        # LSH needs a threshold below 1; at 1 only equal texts count, which `check` decides first.
-        self._index = MinHashLSH(threshold=min(threshold, 0.99), num_perm=PERMUTATIONS)
+        index_threshold = min(threshold, HIGHEST_INDEX_THRESHOLD)
+        self._index = MinHashLSH(threshold=index_threshold, num_perm=PERMUTATIONS)
         self._signatures: dict[str, MinHash] = {}
 
     def check(self, text: str) -> tuple[bool, str]:

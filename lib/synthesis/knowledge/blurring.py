@@ -45,10 +45,12 @@ def bucket(number: float) -> tuple[float, float]:
         low, high = bucket(-number)
         return (-high, -low) if low < -number else (-low, -low / 2)
     power = 10.0 ** math.floor(math.log10(number))
+    if power > number:  # the logarithm was rounded up
+        power /= 10
     for low, high in zip(BOUNDS, BOUNDS[1:], strict=False):
         if low * power <= number < high * power:
             return low * power, high * power
-    return 10 * power, 20 * power  # rounding put the number just below its own power of ten
+    return 10 * power, 20 * power  # the logarithm was rounded down
 
 
 def _between(low: float, high: float, text: str, *, half_open: bool = False) -> Blur:

@@ -93,6 +93,7 @@ class ClueBook:
             return None
         return Clue(
             clause=f"{graph.phrase(step)} {graph.titles[other]}",
+            phrase=graph.phrase(step),
             keywords=f"{graph.wording(step)[2]} {graph.titles[other]}",
             value=graph.titles[other],
             anchor=other,
@@ -100,9 +101,11 @@ class ClueBook:
         )
 
     def _of_attribute(self, row: dict, blurred: bool) -> Clue | None:
-        words = attribute_words(row["name"])
+        words, value = attribute_words(row["name"]), format_value(row)
+        phrase = f"has the {words}"
         if row["kind"] == "boolean":
-            clause, members = f"is {'' if row['number'] else 'not '}{words}", self._same_value(row)
+            phrase, value = ("is" if row["number"] else "is not"), words
+            clause, members = f"{phrase} {words}", self._same_value(row)
         elif blurred:
             blur = blur_value(row)
             if blur is None:
@@ -112,8 +115,8 @@ class ClueBook:
         elif row["kind"] == "text" and len(row["text"]) > LONGEST_ANSWER:
             return None
         else:
-            clause, members = f"has the {words} {format_value(row)}", self._same_value(row)
-        return Clue(clause, words, format_value(row), None, members)
+            clause, members = f"{phrase} {value}", self._same_value(row)
+        return Clue(clause, phrase, words, value, None, members)
 
     def _same_value(self, row: dict) -> np.ndarray:
         return np.array(self._by_value[(row["name"], format_value(row))], dtype=np.int32)

@@ -22,13 +22,13 @@ def gather_evidence(graph: KnowledgeGraph, path: Path) -> list[dict] | None:
     answer, _ = answer_of(graph, path)
     rows = [_find_start(graph, path)] if path.clues_at(0) else []
     for position in range(1, len(path.steps) + 1):
-        value = graph.titles[path.nodes[position]] if position < path.num_lookups else answer
+        # What is looked up further has to be known by its title.
+        goes_on = position < path.num_lookups or path.clues_at(position)
+        value = graph.titles[path.nodes[position]] if goes_on else answer
         rows.append(_follow_step(graph, path, position, value))
         rows += [_confirm(graph, path.nodes[position], clue) for clue in path.clues_at(position)]
     if path.attribute is not None:
-        known, keywords = path.nodes[-1], attribute_words(path.attribute["name"])
-        rows.append(_look_up(graph, known, keywords, format_value(path.attribute)))
-        rows[-1] = rows[-1] and rows[-1] | {"query": f"{graph.titles[known]} {keywords}", "value": answer}
+        rows.append(_read_attribute(graph, path.nodes[-1], path.attribute, answer))
     return None if None in rows else rows  # type: ignore[return-value]
 
 
@@ -36,33 +36,49 @@ def _find_start(graph: KnowledgeGraph, path: Path) -> dict | None:
     start, clues = path.nodes[0], path.clues_at(0)
     query = " ".join([graph.types[start], *(clue.keywords for clue in clues)]).strip()
     named = sorted(clues, key=lambda clue: clue.anchor is None)[0]
-    row = _look_up(graph, start, named.keywords, named.value)
+    row = _look_up(graph, start, phrase=named.phrase, keywords=named.keywords, name=named.value)
     return row and row | {"query": query, "value": graph.titles[start]}
 
 
 def _follow_step(graph: KnowledgeGraph, path: Path, position: int, value: str) -> dict | None:
-    known, found = path.nodes[position - 1], path.nodes[position]
-    keywords = graph.wording(path.steps[position - 1])[2]
-    row = _look_up(graph, known, keywords, value) or _look_up(graph, found, keywords, value, mention=known)
+    """The page of the known entity tells it, or else the page of the one that is found."""
+    known, found, step = path.nodes[position - 1], path.nodes[position], path.steps[position - 1]
+    keywords, back = graph.wording(step)[2], graph.reverse(step)
+    row = _look_up(graph, known, phrase=graph.phrase(step), keywords=keywords, name=value) or _look_up(
+        graph, found, phrase=graph.phrase(back), keywords=keywords, name=graph.titles[known]
+    )
     return row and row | {"query": f"{graph.titles[known]} {keywords}", "value": value}
 
 
 def _confirm(graph: KnowledgeGraph, node: int, clue: Clue) -> dict | None:
-    row = _look_up(graph, node, clue.keywords, clue.value)
+    row = _look_up(graph, node, phrase=clue.phrase, keywords=clue.keywords, name=clue.value)
     return row and row | {"query": f"{graph.titles[node]} {clue.keywords}", "value": clue.value}
 
 
-def _look_up(
-    graph: KnowledgeGraph, page_of: int, keywords: str, value: str, *, mention: int | None = None
-) -> dict | None:
-    """The sentence on an entity's page that names the value (and the mention) and shares most key words."""
-    wanted = [value] if mention is None else [graph.titles[mention]]
-    sentences = [s for s in split_sentences(graph.page_texts[page_of]) if all(name in s for name in wanted)]
-    if not sentences or not graph.page_ids[page_of]:
+def _read_attribute(graph: KnowledgeGraph, node: int, attribute: dict, answer: str) -> dict | None:
+    words = attribute_words(attribute["name"])
+    row = _look_up(graph, node, phrase=f"has the {words}", keywords=words, name=format_value(attribute))
+    return row and row | {"query": f"{graph.titles[node]} {words}", "value": answer}
+
+
+def _look_up(graph: KnowledgeGraph, page_of: int, *, phrase: str, keywords: str, name: str) -> dict | None:
+    """The sentence on an entity's page that gives ``name`` beside the page's own title.
+
+    A sentence with the relation's verb phrase comes first, then the one that shares most key words, which
+    finds the place on pages that somebody else wrote.
+    """
+    title, page = graph.titles[page_of], graph.page_ids[page_of]
+    given = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
+    sentences = [s for s in split_sentences(graph.page_texts[page_of]) if given.search(s.removeprefix(title))]
+    if not sentences or not page:
         return None
     words = set(keywords.lower().split())
-    best = max(sentences, key=lambda s: len(words & set(re.findall(r"\w+", s.lower()))))
-    return {"page_id": graph.page_ids[page_of], "title": graph.titles[page_of], "fact": best}
+
+    def fit(sentence: str) -> tuple[bool, int]:
+        told = sentence.removeprefix(title)
+        return told.startswith(f" {phrase} "), len(words & set(re.findall(r"\w+", told.lower())))
+
+    return {"page_id": page, "title": title, "fact": max(sentences, key=fit)}
 
 
 def split_sentences(text: str) -> list[str]:

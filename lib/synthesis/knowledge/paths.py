@@ -25,6 +25,7 @@ class Clue:
     """Something true of an entity, told without its name."""
 
     clause: str  # a verb phrase: "uses the currency Euro"
+    phrase: str  # how a written page begins to tell it: "uses the currency"
     keywords: str  # what a search adds for it
     value: str  # what the entity's page says there
     anchor: int | None  # the entity that the clause names

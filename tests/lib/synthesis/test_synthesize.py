@@ -1,0 +1,211 @@
+"""Questions from graphs, end to end."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from data_contracts.questions import FUNNEL, QUESTIONS, SPLITS
+from lib.errors import ArtifactError, SynthesisError
+from lib.progress import Silent
+from lib.settings.source import TriplesSource
+from lib.settings.synthesis import SynthesisSettings
+from lib.sources.build import build_graph
+from lib.sources.graph import load_graph
+from lib.sources.pages import attribute_words
+from lib.synthesis.knowledge.synthesize import synthesize
+
+Make = Callable[..., tuple[list[dict], list[dict]]]
+DATA = Path(__file__).parents[4] / "shared" / "data"
+GRAPHS = {
+    "kg_fb15k237": {"triples": "triples.tsv.gz", "entities": "entities.tsv", "relations": "relations.tsv"},
+    "kg_wn18rr": {"triples": "triples.tsv.gz", "entities": "entities.tsv.gz"},
+    "kg_geo": {"triples": "triples.tsv.gz", "entities": "entities.jsonl.gz"},
+}
+HARD = {"min_hops": 2, "max_hops": 4, "blur": 0.5, "extra_clues": 2}
+
+
+@pytest.fixture(scope="session", params=["atlas", "towns", *GRAPHS])
+def any_graph(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if request.param in ("atlas", "towns"):
+        return request.getfixturevalue(request.param)
+    folder = DATA / request.param
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not there")
+    out = tmp_path_factory.mktemp(request.param)
+    files = {name: folder / file for name, file in GRAPHS[request.param].items()}
+    build_graph(TriplesSource(type="triples", **files), out=out, progress=Silent())
+    return out
+
+
+@pytest.mark.parametrize("settings", [{"max_hops": 3}, HARD], ids=["plain", "hard"])
+def test_questions_of_any_graph_hold_all_that_is_promised(
+    any_graph: Path, make_questions: Make, settings: dict
+) -> None:
+    rows, funnel = make_questions(any_graph, num_questions=150, **settings)
+    QUESTIONS.check(pa.Table.from_pylist(rows, schema=QUESTIONS.schema))
+    FUNNEL.check(pa.Table.from_pylist(funnel, schema=FUNNEL.schema))
+    _check_splits(rows)
+    _check_evidence(any_graph, rows)
+    _check_answers(any_graph, rows)
+
+
+def _check_splits(rows: list[dict]) -> None:
+    owners: dict[str, str] = {}
+    for row in rows:
+        for entity in row["source_ids"]:
+            assert owners.setdefault(entity, row["split"]) == row["split"], f"{entity} stands in two splits"
+    assert set(owners.values()) == set(SPLITS)
+
+
+def _check_evidence(graph: Path, rows: list[dict]) -> None:
+    """Facts stand on their pages; each query is made only from the prompt, the graph's words and what came before."""
+    pages = {row["id"]: row for row in pq.read_table(graph / "pages.parquet").to_pylist()}
+    titles = {row["entity_id"]: row["title"] for row in pages.values()}
+    for row in rows:
+        assert row["hops"] == len(row["evidence"]) >= 1
+        for step in row["evidence"]:
+            assert step["fact"] in pages[step["page_id"]]["text"]
+            assert step["value"] in step["fact"]
+        known = [titles[entity] for entity in row["source_ids"] if _names(row["prompt"], titles[entity])]
+        for i, step in enumerate(row["evidence"]):
+            is_start = step["title"] == titles[row["source_ids"][0]] and not _names(row["prompt"], step["title"])
+            finds_start = i == 0 and is_start
+            assert finds_start or any(step["query"].startswith(f"{name} ") for name in known), row
+            assert not finds_start or not _names(step["query"], step["title"])
+            known.append(step["value"])
+        assert any(row["answer"] in step["value"] for step in row["evidence"])
+
+
+def _names(text: str, name: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
+
+
+def _check_answers(graph: Path, rows: list[dict]) -> None:
+    """Execute the chain on plain triples and attributes: the answer comes out."""
+    knowledge = load_graph(graph)
+    positions = {entity: i for i, entity in enumerate(knowledge.ids)}
+    names = {knowledge.step_name(step): step for step in range(2 * len(knowledge.relations))}
+    for row in rows:
+        steps = [name for name in row["relations"] if not name.startswith("@")]
+        nodes = [positions[entity] for entity in row["source_ids"][: len(steps) + 1]]
+        for (here, there), name in zip(pairwise(nodes), steps, strict=True):
+            assert there in knowledge.adjacency.follow(here, names[name]).tolist()
+        if len(steps) == len(row["relations"]):
+            assert " ".join(knowledge.labels[nodes[-1]].split()) == row["answer"]
+        else:
+            assert row["relations"][-1][1:] in {item["name"] for item in knowledge.attributes_of(nodes[-1])}
+
+
+def test_without_clues_every_step_leads_to_one_entity(atlas: Path, make_questions: Make) -> None:
+    rows, _ = make_questions(atlas, num_questions=400, max_hops=3)
+    knowledge = load_graph(atlas)
+    positions = {entity: i for i, entity in enumerate(knowledge.ids)}
+    names = {knowledge.step_name(step): step for step in range(2 * len(knowledge.relations))}
+    for row in rows:
+        node = positions[row["source_ids"][0]]
+        for name in row["relations"]:
+            if not name.startswith("@"):
+                (node,) = knowledge.adjacency.follow(node, names[name]).tolist()
+
+
+def test_each_fact_is_the_sentence_of_its_own_relation(any_graph: Path, make_questions: Make) -> None:
+    rows, _ = make_questions(any_graph, num_questions=300, max_hops=3)
+    knowledge = load_graph(any_graph)
+    names = {knowledge.step_name(step): step for step in range(2 * len(knowledge.relations))}
+    for row in rows:
+        for name, evidence in zip(row["relations"], row["evidence"], strict=True):
+            told = evidence["fact"].removeprefix(evidence["title"])
+            if name.startswith("@"):
+                assert told.startswith(f" has the {attribute_words(name[1:])} "), evidence
+            else:
+                step = names[name]
+                phrases = (knowledge.phrase(step), knowledge.phrase(knowledge.reverse(step)))
+                assert any(told.startswith(f" {phrase} ") for phrase in phrases), evidence
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_other_questions(towns: Path, tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        settings = SynthesisSettings(num_questions=100, blur=0.3, extra_clues=1)
+        synthesize(settings, graph=towns, out=tmp_path / name, seed=seed, progress=Silent())
+    for file in ("questions.parquet", "funnel.parquet"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+    prompts = [set(pq.read_table(tmp_path / name / "questions.parquet")["prompt"].to_pylist()) for name in "ac"]
+    assert prompts[0] != prompts[1]
+
+
+def test_the_atlas_gives_thousands_of_different_questions(atlas: Path, make_questions: Make) -> None:
+    rows, _ = make_questions(atlas)
+    assert len(rows) == len({row["prompt"] for row in rows}) == 2000
+    counts = Counter(row["split"] for row in rows)
+    assert counts == {"train": 1200, "validation": 300, "test": 500}
+    for split in SPLITS:
+        chosen = [row for row in rows if row["split"] == split]
+        assert len({tuple(row["relations"]) for row in chosen}) >= 20
+        assert max(Counter(row["answer"].casefold() for row in chosen).values()) <= max(3, 0.02 * len(chosen))
+        assert max(Counter(tuple(row["relations"]) for row in chosen).values()) <= max(3, 0.08 * len(chosen))
+    assert max(len(row["prompt"].split()) for row in rows if row["hops"] <= 3) <= 45
+
+
+def test_entities_in_between_are_never_named(atlas: Path, make_questions: Make) -> None:
+    rows, _ = make_questions(atlas, num_questions=500, min_hops=2, max_hops=3)
+    labels = dict(
+        zip(*pq.read_table(atlas / "entities.parquet", columns=["id", "label"]).to_pydict().values(), strict=True)
+    )
+    for row in rows:
+        inner = row["source_ids"][1 : None if row["relations"][-1].startswith("@") else -1]
+        words = f" {row['prompt'].casefold().rstrip('?.')} "
+        assert not any(f" {labels[entity].casefold()} " in words for entity in inner), row["prompt"]
+
+
+def test_a_described_start_is_not_named(atlas: Path, make_questions: Make) -> None:
+    rows, _ = make_questions(atlas, num_questions=60, blur=1.0, max_hops=2)
+    titles = dict(
+        zip(*pq.read_table(atlas / "pages.parquet", columns=["entity_id", "title"]).to_pydict().values(), strict=True)
+    )
+    assert not any(titles[row["source_ids"][0]] in row["prompt"] for row in rows)
+
+
+def test_the_funnel_adds_up(towns: Path, make_questions: Make) -> None:
+    rows, funnel = make_questions(towns, num_questions=100)
+    assert funnel[0]["filter"] == "walks" and funnel[-1]["filter"] == "kept"
+    assert funnel[-1]["count"] == len(rows)
+    dropped = sum(row["count"] for row in funnel if row["reason"])
+    assert funnel[0]["count"] == len(rows) + dropped
+    assert all(row["example"] for row in funnel if row["reason"])
+
+
+def test_a_judging_policy_decides_by_its_successes(towns: Path, make_questions: Make) -> None:
+    rows, funnel = make_questions(
+        towns,
+        num_questions=40,
+        difficulty_max_successes=1,
+        attempt=lambda prompt: len(prompt) % 4,
+    )
+    assert all(len(row["prompt"]) % 4 <= 1 for row in rows)
+    assert {row["difficulty"] for row in rows} <= {1.0, 0.75}
+    assert any(row["filter"] == "difficulty" and row["reason"] == "too many attempts succeed" for row in funnel)
+
+
+def test_where_no_path_qualifies_the_error_names_the_filter_and_the_setting(towns: Path, make_questions: Make) -> None:
+    with pytest.raises(SynthesisError) as raised:
+        make_questions(towns, min_difficulty=0.99)
+    assert "easier than min_difficulty" in str(raised.value)
+    assert "min_difficulty..max_difficulty" in str(raised.value)
+
+
+def test_start_types_that_are_not_there_are_an_error(towns: Path, make_questions: Make) -> None:
+    with pytest.raises(SynthesisError, match="start_types"):
+        make_questions(towns, start_types=("planet",))
+
+
+def test_a_missing_table_is_named(tmp_path: Path, make_questions: Make) -> None:
+    with pytest.raises(ArtifactError, match="entities"):
+        make_questions(tmp_path)
