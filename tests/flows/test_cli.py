@@ -1,0 +1,138 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from data_contracts.scores import REPORT
+from flows.stages import STAGES, find_stage, with_later_stages
+from lib.errors import SettingsError
+from lib.settings.load import load_settings
+from lib.settings.settings import Settings
+from tasks.run import Run
+from tasks.stage import Stage, run_stage
+from tests.small_chain import COUNT, DOUBLE
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def ropewalk(*arguments) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "flows.cli", *map(str, arguments)]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120)
+
+
+def read_json(*arguments):
+    done = ropewalk(*arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> Path:
+    """A store with two artifacts of small stages and a report made from them."""
+    import duckdb
+
+    def write(work):
+        (work.out / "report.html").write_text("<p>")
+        with duckdb.connect(str(work.out / "run.duckdb")) as connection:
+            connection.execute("CREATE TABLE t AS SELECT 1 AS a")
+
+    root = tmp_path_factory.mktemp("cli") / "store"
+    run = Run(load_settings("laptop", ["reinforce.steps=5"]), root)
+    counted, _ = run_stage(COUNT, run, {})
+    doubled, _ = run_stage(DOUBLE, run, {"count": counted})
+    report = Stage("report", REPORT, write, "lib.seeds", inputs=(DOUBLE,))
+    run_stage(report, run, {"double": doubled})
+    return root
+
+
+def test_artifacts_are_listed_oldest_first(store):
+    rows = read_json("artifacts", "--store", store)
+    assert [row["stage"] for row in rows] == ["count", "double", "report"]
+    assert rows[0]["rows"] == {"numbers": 5}
+    assert Path(rows[0]["path"]).is_dir()
+    assert rows[0]["digest"][:12] in ropewalk("artifacts", "--store", store).stdout
+
+
+def test_an_artifact_is_shown_by_stage_and_by_the_beginning_of_its_digest(store):
+    by_stage = read_json("show", "report", "--store", store)
+    by_digest = read_json("show", by_stage["manifest"]["digest"][:10], "--store", store)
+    assert by_stage == by_digest
+    counted = read_json("artifacts", "--store", store)[0]["digest"]
+    shown = read_json("show", counted[:12], "--store", store)
+    assert [row["value"] for row in shown["first_rows"]["numbers"]] == ["1", "2", "3"]
+    assert "numbers: 5 rows" in ropewalk("show", counted[:12], "--store", store).stdout
+
+
+def test_lineage_names_every_ancestor(store):
+    rows = read_json("lineage", "report", "--store", store)
+    assert [(row["stage"], row["depth"]) for row in rows] == [("report", 0), ("double", 1), ("count", 2)]
+    assert rows[1]["inputs"] == [{"stage": "count", "digest": rows[2]["digest"]}]
+    assert [row["stage"] for row in read_json("lineage", "--store", store)] == ["count", "double", "report"]
+
+
+def test_the_report_and_its_database_are_found(store):
+    paths = read_json("report", "--store", store)
+    assert Path(paths["report"]).read_text() == "<p>"
+    assert ropewalk("report", "--store", store).stdout.splitlines() == [paths["report"], paths["database"]]
+
+
+def test_an_empty_store_has_no_artifacts_and_no_report(tmp_path):
+    assert read_json("artifacts", "--store", tmp_path) == []
+    assert read_json("lineage", "--store", tmp_path) == []
+    done = ropewalk("report", "--store", tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "report has not run" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_plan_in_an_empty_store_runs_every_stage(tmp_path):
+    steps = read_json("plan", "--profile", "nano", "--store", tmp_path / "store")
+    assert [step["stage"] for step in steps] == [stage.name for stage in STAGES]
+    assert {step["action"] for step in steps} == {"run"}
+    assert steps[0]["reasons"] == ["has never run"]
+    assert read_json("plan", "--profile", "cluster", "--only", "reinforce", "--store", tmp_path)[0]["action"] == "run"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["plan", "--profile", "lapto"], "Did you mean 'laptop'"),
+        (["run", "--set", "reinforce.stepz=1"], "Did you mean 'reinforce.steps'"),
+        (["plan", "--from", "reinforc"], "Did you mean 'reinforce'"),
+        (["plan", "--only", "base", "--from", "base"], "exclude each other"),
+        (["plan", "--only", "base", "--force", "report"], "does not fit"),
+        (["show", "abcdef"], "No artifact has a digest that starts with 'abcdef'"),
+    ],
+)
+def test_a_mistake_is_told_in_words(tmp_path, arguments, said):
+    done = ropewalk(*arguments, "--store", tmp_path / "store")
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr and done.stdout == ""
+
+
+def test_every_stage_names_a_module_of_lib_and_known_sections():
+    for index, stage in enumerate(STAGES):
+        assert stage.module.startswith("lib.")
+        assert (REPOSITORY / f"{stage.module.replace('.', '/')}.py").is_file()
+        assert set(stage.settings) <= set(Settings.model_fields)
+        assert all(item in STAGES[:index] for item in stage.inputs)
+
+
+def test_later_stages_are_those_made_from_a_stage():
+    assert [stage.name for stage in with_later_stages(find_stage("extrapolate"))] == [
+        "extrapolate",
+        "evaluate",
+        "report",
+    ]
+    assert "base" not in [stage.name for stage in with_later_stages(find_stage("synthesize"))]
+    with pytest.raises(SettingsError, match="Did you mean 'warm_up'"):
+        find_stage("warmup")
+
+
+def test_reading_the_store_imports_neither_torch_nor_transformers_nor_deepspeed(store):
+    heavy = {"torch", "transformers", "deepspeed"}
+    code = f"import sys; from flows import cli, execute, pipeline; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
