@@ -25,6 +25,7 @@ from lib.extrapolation.stream import Checkpoint, StreamWriter, TensorInfo, write
 from lib.progress import Progress
 
 WINDOW_ELEMENTS = 32 * 2**20  # 128 MiB of float32: large enough for fast products, small beside any model
+WRITE_ELEMENTS = 4 * 2**20  # a tensor is rebuilt from about six parts of this size, held at once
 DIRECTIONS = "model.safetensors"
 FITS = "fits.json"  # written last: its presence means that the directions are complete
 
@@ -96,7 +97,7 @@ def write_extrapolated(
         part = directions.read(name, (span[0] * width, span[1] * width))
         return rebuild(base, part.reshape(base.numel(), -1), weights[name])
 
-    write_checkpoint_like(history.last, out, make=make, max_elements=WINDOW_ELEMENTS)
+    write_checkpoint_like(history.last, out, make=make, max_elements=WRITE_ELEMENTS)
 
 
 def write_scaled(history: History, *, scale: float, out: Path) -> None:
@@ -109,7 +110,7 @@ def write_scaled(history: History, *, scale: float, out: Path) -> None:
             return base
         return scale_delta(base, history.last.read(name, span), scale)
 
-    write_checkpoint_like(history.last, out, make=make, max_elements=WINDOW_ELEMENTS)
+    write_checkpoint_like(history.last, out, make=make, max_elements=WRITE_ELEMENTS)
 
 
 def _write_fits(fits: list[TensorFit], path: Path) -> None:

@@ -46,7 +46,7 @@ def lay_out(lineage: Sequence[dict]) -> LineageDrawing:
     graph.add_nodes_from(item["stage"] for item in lineage)
     graph.add_edges_from((source["stage"], item["stage"]) for item in lineage for source in item["inputs"])
     columns = {node: depth for depth, layer in enumerate(nx.topological_generations(graph)) for node in sorted(layer)}
-    chains = {edge: _with_places(edge, columns) for edge in graph.edges}
+    chains = {edge: _with_places(edge, columns) for edge in sorted(graph.edges)}
     rows = _order(columns, chains)
     places = {node: (MARGIN + COLUMN * columns[node], MARGIN + ROW * rows[node]) for node in rows}
     known = {item["stage"]: item for item in lineage}

@@ -42,6 +42,7 @@ def test_parts_of_a_tensor_give_what_the_whole_gives(tmp_path, line, monkeypatch
     run = save_run(tmp_path, line, [1, 2, 3])
     whole, _ = predict(tmp_path, run, last_step=3, step=8)
     monkeypatch.setattr(module, "WINDOW_ELEMENTS", 24)  # two rows of the embedding at a time
+    monkeypatch.setattr(module, "WRITE_ELEMENTS", 8)
     history = open_history(**run, last_step=3)
     fits = fit_checkpoints(history, rank=1, folder=tmp_path / "parts", progress=Silent())
     write_extrapolated(history, fits, folder=tmp_path / "parts", step=8, out=tmp_path / "by_parts")

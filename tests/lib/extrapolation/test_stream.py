@@ -74,6 +74,7 @@ def watch():
 watcher = threading.Thread(target=watch)
 watcher.start()
 module.WINDOW_ELEMENTS = int(sys.argv[2])
+module.WRITE_ELEMENTS = module.WINDOW_ELEMENTS // 4
 history = open_history(base=root / "base", trajectory=root / "t", last=root / "t" / "step_00004", last_step=4)
 fits = module.fit_checkpoints(history, rank=1, folder=root / "fits", progress=Silent())
 module.write_extrapolated(history, fits, folder=root / "fits", step=8, out=root / "out")
