@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from lib.errors import PolicyError
+from lib.policy import attention
 from lib.policy.quiet import quiet_transformers
 
 CONFIG = "config.json"
@@ -28,7 +29,7 @@ UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, Safetensor
 
 
 def load_model(checkpoint: Path, *, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
-    """The causal language model in evaluation mode on the CPU, its weights in `dtype`.
+    """The causal language model in evaluation mode on the CPU, its weights in `dtype`, with our attention.
 
     Raises:
         PolicyError: a file is missing, cut or does not fit the others.
@@ -37,7 +38,11 @@ def load_model(checkpoint: Path, *, dtype: torch.dtype = torch.float32) -> PreTr
     try:
         with quiet_transformers():
             model, info = AutoModelForCausalLM.from_pretrained(
-                checkpoint, dtype=dtype, local_files_only=True, output_loading_info=True
+                checkpoint,
+                dtype=dtype,
+                local_files_only=True,
+                output_loading_info=True,
+                attn_implementation=attention.NAME,
             )
     except UNREADABLE as error:
         raise _does_not_load("model", checkpoint, error) from error

@@ -34,7 +34,7 @@ PREFILL_SHARE = 0.125
 PREFILL_TOKENS = 8192
 
 
-@dataclass
+@dataclass(eq=False)
 class _Session:
     slot: int
     tokens: list[int] = field(default_factory=list)  # whose keys and values the slot holds
@@ -122,7 +122,7 @@ class TransformersEngine:
 
     def _fail(self, error: Exception) -> None:
         futures = [future for _, future in self._arrivals]
-        futures += [session.future for session in (*self._waiting, *self._decoding) if session.future]
+        futures += [session.future for session in self._sessions.values() if session.future]
         self._arrivals, self._waiting, self._decoding = [], [], []
         for future in futures:
             if not future.done():

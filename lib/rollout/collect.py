@@ -26,9 +26,7 @@ def collect_episodes(
     progress: Progress | None = None,
 ) -> list[Episode]:
     """``samples`` episodes for each question, in the order (question, sample)."""
-    return asyncio.run(
-        _collect(questions, samples, seed, engine, chat, make_environment, limits, progress or Silent())
-    )
+    return asyncio.run(_collect(questions, samples, seed, engine, chat, make_environment, limits, progress or Silent()))
 
 
 async def _collect(

@@ -138,4 +138,3 @@ def _judge(episode: Episode, question: Question, limits: EpisodeLimits) -> None:
         queries=episode.queries,
         redundancy_weight=limits.redundancy_weight,
     )
-

@@ -1,0 +1,123 @@
+"""A model under DeepSpeed: gradient accumulation over micro-batches, one optimizer step, resume, export.
+
+Both training loops are written over this class; it knows nothing of episodes or losses. Every
+rank calls every method, since most of them communicate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import deepspeed
+import torch
+import torch.distributed as dist
+
+from lib.learning.action_logprobs import ActionLogProbs
+from lib.learning.token_batch import MicroBatch
+from lib.settings.learning import WorkerSettings
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+# The only tag that is kept: a resumed run needs the last checkpoint and no other.
+TAG = "last"
+
+
+class Trainer:
+    """Trains a causal language model whose master weights stay in float32."""
+
+    def __init__(self, model: torch.nn.Module, *, weight_decay: float, max_grad_norm: float, workers: WorkerSettings):
+        deepspeed.init_distributed(dist_backend="nccl" if torch.cuda.is_available() else "gloo", verbose=False)
+        model.train()
+        wrapped = ActionLogProbs(model, dtype=DTYPES[workers.precision])
+        optimizer = torch.optim.AdamW(
+            model.parameters(), lr=0.0, weight_decay=weight_decay, betas=(0.9, 0.98), fused=True
+        )
+        self._engine, *_ = deepspeed.initialize(
+            model=wrapped,
+            optimizer=optimizer,
+            config={
+                "train_micro_batch_size_per_gpu": 1,
+                "gradient_accumulation_steps": 1,
+                "gradient_clipping": max_grad_norm,
+                "zero_optimization": {"stage": workers.zero_stage},
+                "zero_allow_untested_optimizer": True,
+                "steps_per_print": 10**9,
+            },
+        )
+        self._zero_stage = workers.zero_stage
+        self.device = self._engine.device
+        self.rank, self.num_ranks = dist.get_rank(), dist.get_world_size()
+
+    def logprobs(self, batch: MicroBatch) -> torch.Tensor:
+        """Log-probabilities of the batch's trained tokens ``[num_trained]``, with gradient."""
+        return self._engine(batch.ids, batch.source, batch.target)
+
+    def step(
+        self,
+        batches: list[MicroBatch],
+        *,
+        loss: Callable[[torch.Tensor, MicroBatch], torch.Tensor],
+        learning_rate: float,
+    ) -> tuple[float, float]:
+        """One optimizer step over this rank's micro-batches.
+
+        ``loss`` maps log-probabilities and their batch to a sum over tokens; the sum over all ranks
+        is divided by the number of trained tokens of all ranks. A rank with fewer batches than
+        another repeats its first with weight 0, since ranks take every pass together.
+
+        Returns (loss, gradient norm).
+        """
+        num_trained = max(1.0, self.sum_over_ranks(sum(len(batch.target) for batch in batches)))
+        passes = int(self.max_over_ranks(len(batches)))
+        assert batches, "a rank without a batch cannot take part in a step"
+        for group in self._engine.optimizer.param_groups:
+            group["lr"] = learning_rate
+        total = 0.0
+        for place in range(passes):
+            batch = batches[place if place < len(batches) else 0].to(self.device)
+            weight = self.num_ranks / num_trained if place < len(batches) else 0.0
+            self._engine.set_gradient_accumulation_boundary(place == passes - 1)
+            value = loss(self.logprobs(batch), batch) * weight
+            self._engine.backward(value)
+            total += value.item() / self.num_ranks
+        self._engine.step()
+        return self.sum_over_ranks(total), float(self._engine.get_global_grad_norm() or 0.0)
+
+    def sum_over_ranks(self, value: float) -> float:
+        return self._reduce(value, dist.ReduceOp.SUM)
+
+    def max_over_ranks(self, value: float) -> float:
+        return self._reduce(value, dist.ReduceOp.MAX)
+
+    @contextmanager
+    def weights(self) -> Iterator[Iterator[tuple[str, torch.Tensor]]]:
+        """All weights whole on this rank, under the model's own names; a tied one comes under each name."""
+        model = self._engine.module.model
+        parameters = list(model.parameters())
+        with deepspeed.zero.GatheredParameters(parameters, enabled=self._zero_stage == 3):
+            yield ((name, p.detach()) for name, p in model.named_parameters(remove_duplicate=False))
+
+    def save(self, folder: Path, *, step: int) -> None:
+        """Write what a resumed run needs; it replaces the checkpoint before it."""
+        # Two alternating names: a process killed while writing leaves the other one whole.
+        tag = f"{TAG}-{step % 2}"
+        self._engine.save_checkpoint(str(folder), tag=tag, client_state={"step": step}, save_latest=False)
+        dist.barrier()
+        if self.rank == 0:
+            pointer = folder / "latest.tmp"
+            pointer.write_text(tag)
+            pointer.replace(folder / "latest")
+        dist.barrier()
+
+    def resume(self, folder: Path) -> int:
+        """Load the last checkpoint and return its step; 0 when there is none."""
+        if not (folder / "latest").is_file():
+            return 0
+        _, state = self._engine.load_checkpoint(str(folder), tag=(folder / "latest").read_text())
+        return int(state["step"])
+
+    def _reduce(self, value: float, operation: dist.ReduceOp) -> float:
+        tensor = torch.tensor(float(value), dtype=torch.float64, device=self.device)
+        dist.all_reduce(tensor, op=operation)
+        return tensor.item()

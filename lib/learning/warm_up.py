@@ -1,0 +1,99 @@
+"""Warm-up: supervised training on demonstrations, with the loss on what the policy would write.
+
+A DeepSpeed job. Reads the demonstrations and the base policy, writes ``checkpoint/`` and
+``steps.parquet``. Which episodes a step takes depends on the seed and the step alone, so a
+resumed run goes on as an uninterrupted one would.
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pyarrow.parquet as pq
+import torch
+
+from lib.learning.schedule import cosine_with_warmup
+from lib.learning.step_log import StepLog
+from lib.learning.token_batch import MicroBatch, Sample, make_micro_batches
+from lib.learning.trainer import Trainer
+from lib.policy.load import load_model
+from lib.policy.save import save_checkpoint
+from lib.seeds import derive_seed
+from lib.settings.learning import WarmUpSettings
+from lib.workers.rank import Job, run_rank
+
+# Tokens of one forward and backward pass, padding included; bounds the memory of activations.
+MICRO_BATCH_TOKENS = 2048
+
+
+def main(job: Job) -> None:
+    settings = job.settings.warm_up
+    base = job.inputs["base"] / "checkpoint"
+    episodes = pq.read_table(job.inputs["demonstrate"] / "episodes.parquet", columns=["tokens", "action_mask"])
+    rows = episodes.to_pylist()
+    trainer = Trainer(
+        load_model(base),
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        workers=job.settings.workers,
+    )
+    resumable = job.scratch / "checkpoints"
+    first = trainer.resume(resumable)
+    log = StepLog(job.scratch / f"steps-{job.rank}.jsonl", resumed_step=first)
+    for step in range(first, settings.steps):
+        _train_step(step, rows, trainer, settings, job.seed, log)
+        job.progress.update(step + 1, settings.steps, "steps")
+        if (step + 1) % job.settings.workers.checkpoint_every == 0 and step + 1 < settings.steps:
+            trainer.save(resumable, step=step + 1)
+    with trainer.weights() as weights:
+        if job.rank == 0:
+            save_checkpoint(weights, like=base, out=job.out / "checkpoint")
+            log.write(job.out / "steps.parquet")
+
+
+def _train_step(
+    step: int, rows: list[dict], trainer: Trainer, settings: WarmUpSettings, seed: int, log: StepLog
+) -> None:
+    started = time.perf_counter()
+    chosen = _rows_of_step(len(rows), step, settings.batch_size, seed)
+    mine = chosen[trainer.rank :: trainer.num_ranks]
+    all_tokens = step < settings.full_loss_share * settings.steps
+    batches = make_micro_batches([_sample(rows[i], all_tokens) for i in mine], max_tokens=MICRO_BATCH_TOKENS)
+    rate = cosine_with_warmup(
+        step, peak=settings.learning_rate, warmup_steps=settings.warmup_steps, steps=settings.steps
+    )
+    loss, norm = trainer.step(batches, loss=_negative_sum, learning_rate=rate)
+    log.append(
+        step=step + 1,
+        loss=loss,
+        learning_rate=rate,
+        grad_norm=norm,
+        num_episodes=len(chosen),
+        num_tokens=int(trainer.sum_over_ranks(sum(batch.num_tokens for batch in batches))),
+        num_action_tokens=int(trainer.sum_over_ranks(sum(len(batch.target) for batch in batches))),
+        seconds_train=time.perf_counter() - started,
+    )
+
+
+def _rows_of_step(num_rows: int, step: int, batch_size: int, seed: int) -> list[int]:
+    """Rows of a step when every epoch goes through all rows in an order of its own."""
+    chosen = []
+    for place in range(step * batch_size, (step + 1) * batch_size):
+        epoch, offset = divmod(place, num_rows)
+        order = np.random.default_rng(derive_seed(seed, "epoch", epoch)).permutation(num_rows)
+        chosen.append(int(order[offset]))
+    return chosen
+
+
+def _sample(row: dict, all_tokens: bool) -> Sample:
+    mask = [True] * len(row["tokens"]) if all_tokens else row["action_mask"]
+    return Sample(row["tokens"], mask, [0.0] * len(row["tokens"]))
+
+
+def _negative_sum(logprobs: torch.Tensor, _: MicroBatch) -> torch.Tensor:
+    return -logprobs.sum()
+
+
+if __name__ == "__main__":
+    run_rank(main)
