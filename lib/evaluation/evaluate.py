@@ -68,7 +68,7 @@ def _try(job: Job, policy: str, part: Part, questions: pa.Table, attempt: Attemp
     progress.update(0, part.num_questions * part.decoding.samples)
     episodes = attempt(
         questions,
-        pages=job.inputs["graph"],
+        pages=job.inputs["source"],
         checkpoint=job.inputs[policy] / CHECKPOINT,
         policy=policy,
         benchmark=part.benchmark,

@@ -117,7 +117,7 @@ def _try(
         _build(job, history, fits, candidate, checkpoint)
     episodes = attempt(
         questions,
-        pages=job.inputs["graph"],
+        pages=job.inputs["source"],
         checkpoint=checkpoint,
         policy=candidate.name,
         benchmark=BENCHMARK,

@@ -54,7 +54,7 @@ def job(tmp_path, question_table):
     (tmp_path / "synthesize").mkdir()
     pq.write_table(question_table(12), tmp_path / "synthesize" / "questions.parquet")
     (tmp_path / "out").mkdir()
-    inputs = {name: tmp_path / name for name in ("graph", "synthesize", *SKILL)}
+    inputs = {name: tmp_path / name for name in ("source", "synthesize", *SKILL)}
     return Job(Settings(**SETTINGS), inputs, tmp_path / "out", tmp_path / "scratch", 0, 0, 1, Silent())
 
 

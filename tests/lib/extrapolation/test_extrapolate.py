@@ -61,7 +61,7 @@ def job(tmp_path, line, save_run):
     (tmp_path / "synthesize").mkdir()
     pq.write_table(QUESTIONS.check(table)[0], tmp_path / "synthesize" / "questions.parquet")
     (tmp_path / "out").mkdir()
-    inputs = {name: tmp_path / name for name in ("graph", "synthesize", "warm_up", "reinforce")}
+    inputs = {name: tmp_path / name for name in ("source", "synthesize", "warm_up", "reinforce")}
     return Job(Settings(**SETTINGS), inputs, tmp_path / "out", tmp_path / "scratch", 0, 0, 1, Silent())
 
 
