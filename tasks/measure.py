@@ -33,14 +33,15 @@ class Meter:
 
 
 def count_tokens(out: Path) -> int:
-    """Tokens trained on, or those of all episodes where nothing is trained."""
+    """Tokens of all steps or of all episodes, whichever are more: a step may drop episodes or reuse them."""
+    counts = [0]
     for table, expression in (("steps", "sum(num_tokens)"), ("episodes", "sum(len(tokens))")):
         path = out / f"{table}.parquet"
         if path.exists():
             with duckdb.connect() as connection:
                 query = f"SELECT coalesce({expression}, 0)::BIGINT FROM read_parquet($path)"
-                return connection.execute(query, {"path": str(path)}).fetchone()[0]
-    return 0
+                counts += connection.execute(query, {"path": str(path)}).fetchone()
+    return max(counts)
 
 
 def _reset_peak() -> None:

@@ -1,0 +1,28 @@
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasks.measure import Meter, count_tokens
+
+
+def test_tokens_are_those_of_steps_or_of_episodes_whichever_are_more(tmp_path):
+    assert count_tokens(tmp_path) == 0
+    pq.write_table(pa.table({"num_tokens": [3, 4]}), tmp_path / "steps.parquet")
+    assert count_tokens(tmp_path) == 7
+    pq.write_table(pa.table({"tokens": [[1, 2], [], [3] * 9]}), tmp_path / "episodes.parquet")
+    assert count_tokens(tmp_path) == 11
+
+
+def test_the_peak_is_that_of_the_stage_not_of_what_ran_before(tmp_path):
+    before = bytearray(300_000_000)
+    del before
+    meter = Meter()
+    small = meter.cost(tmp_path).peak_memory_mb
+    block = bytearray(200_000_000)
+    large = meter.cost(tmp_path).peak_memory_mb
+    assert len(block) and large > small + 150
+
+
+def test_the_peak_of_a_job_in_other_processes_stands_for_the_stage(tmp_path):
+    meter = Meter()
+    meter.add_job(99_999)
+    assert meter.cost(tmp_path).peak_memory_mb == 99_999
