@@ -27,9 +27,8 @@ LARGEST_CROWD = 2000
 class ClueBook:
     """Clues about entities, made only from facts inside one split."""
 
-    def __init__(self, graph: KnowledgeGraph, inside: np.ndarray):
-        self._graph, self._inside = graph, inside
-        self._blurred: dict[tuple[str, str], np.ndarray] = {}
+    def __init__(self, graph: KnowledgeGraph, inside: np.ndarray, index: AttributeIndex):
+        self._graph, self._inside, self._index = graph, inside, index
 
     def describe(self, node: int, *, avoid: set[int], chance: random.Random) -> tuple[Clue, ...] | None:
         """Blurred clues that together hold for this entity only, among all of its type; None without."""
@@ -105,46 +104,43 @@ class ClueBook:
         phrase = f"has the {words}"
         if row["kind"] == "boolean":
             phrase, value = ("is" if row["number"] else "is not"), words
-            clause, members = f"{phrase} {words}", self._same_value(row)
+            clause, members = f"{phrase} {words}", self._index.with_value(row)
         elif blurred:
             blur = blur_value(row)
             if blur is None:
                 return None
             clause = f"has {article(words)} {words} {blur.text}"
-            members = self._blurred_members(row["name"], blur)
+            members = self._index.within(row["name"], blur)
         elif row["kind"] == "text" and len(row["text"]) > LONGEST_ANSWER:
             return None
         else:
-            clause, members = f"{phrase} {value}", self._same_value(row)
+            clause, members = f"{phrase} {value}", self._index.with_value(row)
         return Clue(clause, phrase, words, value, None, members)
 
-    def _same_value(self, row: dict) -> np.ndarray:
+
+class AttributeIndex:
+    """Who has which value, over the whole graph; one serves all splits."""
+
+    def __init__(self, graph: KnowledgeGraph):
+        self._rows: dict[str, list[tuple[int, dict]]] = {}
+        self._by_value: dict[tuple[str, str], list[int]] = {}
+        self._blurred: dict[tuple[str, str], np.ndarray] = {}
+        for node in range(len(graph)):
+            for row in graph.attributes_of(node):
+                self._rows.setdefault(row["name"], []).append((node, row))
+                self._by_value.setdefault((row["name"], format_value(row)), []).append(node)
+
+    def with_value(self, row: dict) -> np.ndarray:
+        """Entities, ascending, of which the attribute is written as in the row."""
         return np.array(self._by_value[(row["name"], format_value(row))], dtype=np.int32)
 
-    def _blurred_members(self, name: str, blur: Blur) -> np.ndarray:
+    def within(self, name: str, blur: Blur) -> np.ndarray:
+        """Entities, ascending, whose value the vague one covers."""
         key = (name, blur.text)
         if key not in self._blurred:
-            covered = [node for node, row in self._values[name] if blur.covers(row)]
+            covered = [node for node, row in self._rows[name] if blur.covers(row)]
             self._blurred[key] = np.array(covered, dtype=np.int32)
         return self._blurred[key]
-
-    @cached_property
-    def _values(self) -> dict[str, list[tuple[int, dict]]]:
-        """Attribute name -> (entity, row), entities ascending."""
-        values: dict[str, list[tuple[int, dict]]] = {}
-        for node in range(len(self._graph)):
-            for row in self._graph.attributes_of(node):
-                values.setdefault(row["name"], []).append((node, row))
-        return values
-
-    @cached_property
-    def _by_value(self) -> dict[tuple[str, str], list[int]]:
-        """(attribute name, value as written) -> entities, ascending."""
-        found: dict[tuple[str, str], list[int]] = {}
-        for name, rows in self._values.items():
-            for node, row in rows:
-                found.setdefault((name, format_value(row)), []).append(node)
-        return found
 
 
 def article(words: str) -> str:

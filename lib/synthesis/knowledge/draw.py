@@ -16,7 +16,7 @@ import numpy as np
 
 from lib.settings.synthesis import SynthesisSettings
 from lib.sources.graph import KnowledgeGraph
-from lib.synthesis.knowledge.clues import ClueBook
+from lib.synthesis.knowledge.clues import AttributeIndex, ClueBook
 from lib.synthesis.knowledge.paths import Clue, Path, cut_paths
 from lib.synthesis.knowledge.walks import walk
 
@@ -27,7 +27,15 @@ WIDEST_STEP = 40
 class PathDrawer:
     """An endless source of paths; the same seed gives the same paths in the same order."""
 
-    def __init__(self, graph: KnowledgeGraph, inside: np.ndarray, settings: SynthesisSettings, *, seed: int):
+    def __init__(
+        self,
+        graph: KnowledgeGraph,
+        inside: np.ndarray,
+        settings: SynthesisSettings,
+        *,
+        index: AttributeIndex,
+        seed: int,
+    ):
         """``inside`` [num_entities] is true for the entities of the split."""
         self._graph, self._settings = graph, settings
         self._generator = np.random.default_rng(seed)
@@ -35,7 +43,7 @@ class PathDrawer:
         widest = WIDEST_STEP if settings.extra_clues else 1
         mask = inside[whole.sources] & inside[whole.targets] & (whole.fan_out <= widest)
         self._adjacency = whole.keep(mask)
-        self._book = ClueBook(graph, inside)
+        self._book = ClueBook(graph, inside, index)
         self._chance = random.Random(seed)
         degrees = graph.degrees
         self._may_leave = (degrees >= settings.min_degree) & (degrees <= settings.max_degree)

@@ -68,8 +68,7 @@ def _look_up(graph: KnowledgeGraph, page_of: int, *, phrase: str, keywords: str,
     finds the place on pages that somebody else wrote.
     """
     title, page = graph.titles[page_of], graph.page_ids[page_of]
-    given = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
-    sentences = [s for s in split_sentences(graph.page_texts[page_of]) if given.search(s.removeprefix(title))]
+    sentences = [s for s in split_sentences(graph.page_texts[page_of]) if gives(s.removeprefix(title), name)]
     if not sentences or not page:
         return None
     words = set(keywords.lower().split())
@@ -79,6 +78,21 @@ def _look_up(graph: KnowledgeGraph, page_of: int, *, phrase: str, keywords: str,
         return told.startswith(f" {phrase} "), len(words & set(re.findall(r"\w+", told.lower())))
 
     return {"page_id": page, "title": title, "fact": max(sentences, key=fit)}
+
+
+def gives(text: str, name: str) -> bool:
+    """Whether the name stands in the text as whole words; without a pattern, since names are all different."""
+    at = text.find(name)
+    while at >= 0:
+        before, after = text[at - 1 : at], text[at + len(name) : at + len(name) + 1]
+        if not _is_word(before) and not _is_word(after):
+            return True
+        at = text.find(name, at + 1)
+    return False
+
+
+def _is_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
 
 
 def split_sentences(text: str) -> list[str]:

@@ -21,6 +21,7 @@ from lib.settings import synthesis as settings_module
 from lib.settings.synthesis import SynthesisSettings
 from lib.sources.graph import load_graph
 from lib.synthesis.funnel import Funnel
+from lib.synthesis.knowledge.clues import AttributeIndex
 from lib.synthesis.knowledge.draw import PathDrawer
 from lib.synthesis.knowledge.sieve import FILTERS, Sieve
 from lib.synthesis.knowledge.splits import assign_splits
@@ -63,8 +64,10 @@ def synthesize(
     funnel, writer = Funnel(FILTERS), WRITERS[type(settings.writer)](settings.writer)
     sieve = Sieve(knowledge, settings, funnel=funnel, writer=writer, attempt=attempt)
     rows: list[dict] = []
+    index = AttributeIndex(knowledge)
     for name in ("test", "validation", "train"):
-        drawer = PathDrawer(knowledge, splits == SPLITS.index(name), settings, seed=derive_seed(seed, "walks", name))
+        inside, walk_seed = splits == SPLITS.index(name), derive_seed(seed, "walks", name)
+        drawer = PathDrawer(knowledge, inside, settings, index=index, seed=walk_seed)
         rows += _fill_split(name, drawer, sieve, settings, seed=seed, done=len(rows), progress=progress)
     funnel.count("kept", number=len(rows), example=rows[0]["prompt"])
     out.mkdir(parents=True, exist_ok=True)
