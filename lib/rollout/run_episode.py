@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lib.environments.environment import CallResult, CallStatus, Environment, Question
+from lib.environments.environment import CallResult, CallStatus, Environment, Question, ToolCall
 from lib.policy.conversation import ChatFormat
-from lib.policy.engine import Engine, Finish, SampleRequest
+from lib.policy.engine import Completion, Engine, Finish, SampleRequest
 from lib.policy.tool_calls import MalformedCall, parse_tool_calls
 from lib.rewards.exact_match import is_correct
 from lib.rewards.strict import strict_reward
@@ -63,62 +63,71 @@ async def _play(
     limits: EpisodeLimits,
 ) -> None:
     opening = await environment.start(question, episode.seed)
-    tokens, text = chat.encode_prompt(opening.messages)
-    episode.conversation.append_given("prompt", tokens, text)
-    malformed = 0
+    episode.conversation.append_given("prompt", *chat.encode_prompt(opening.messages))
+    num_malformed = 0
     for turn in range(limits.max_turns):
-        room = limits.max_tokens - len(episode.conversation.tokens)
-        if room <= 1:
+        completion = await _sample_turn(episode, turn, engine, chat, limits)
+        if completion is None:
             episode.status = EpisodeStatus.TOO_LONG
             return
-        request = SampleRequest(
-            session=episode.id,
-            prompt=list(episode.conversation.tokens),
-            max_new_tokens=min(limits.max_new_tokens, room),
-            temperature=limits.temperature,
-            top_p=limits.top_p,
-            stop_tokens=chat.stop_tokens,
-            seed=derive_seed(episode.seed, turn),
-        )
-        completion = await engine.sample(request)
         text = chat.decode(completion.tokens)
         episode.conversation.append_sampled(completion, text)
         if completion.finish is Finish.LENGTH:
             episode.status = EpisodeStatus.TOO_LONG
             return
-        results, fault = await _act(text, environment)
+        calls, fault = _read_calls(text)
         answer = environment.parse_answer(text)
-        if not fault and not results and answer is not None:
+        if answer is not None and not calls and not fault:
             episode.answer, episode.status = answer, EpisodeStatus.ANSWERED
             return
-        fault = fault or _fault_of(results, answer)
-        episode.calls += [(turn, result) for result in results]
-        if any(result.status is CallStatus.FAILED for result in results):
-            episode.status, episode.error = EpisodeStatus.FAILED, "; ".join(r.content for r in results)
-            return
-        if fault:
-            malformed += 1
-            if malformed >= limits.max_malformed:
-                episode.status, episode.error = EpisodeStatus.MALFORMED, fault
-                return
-        if len(episode.calls) >= limits.max_tool_calls + 1:
+        if len(episode.calls) + len(calls) > limits.max_tool_calls:
             episode.status = EpisodeStatus.OUT_OF_CALLS
+            return
+        results = (await environment.step(calls)).results if calls else []
+        episode.calls += [(turn, result) for result in results]
+        broken = [result.content for result in results if result.status is CallStatus.FAILED]
+        if broken:
+            episode.status, episode.error = EpisodeStatus.FAILED, "; ".join(broken)
+            return
+        fault = fault or _fault_of(results, answer)
+        num_malformed += bool(fault)
+        if num_malformed >= limits.max_malformed:
+            episode.status, episode.error = EpisodeStatus.MALFORMED, fault
             return
         content = "\n".join(result.content for result in results) or f"Error: {fault}"
         episode.conversation.append_given("tool", chat.encode_result(content), content)
     episode.status = EpisodeStatus.OUT_OF_TURNS
 
 
-async def _act(text: str, environment: Environment) -> tuple[list[CallResult], str]:
-    """Carry out the turn's calls; the second part says what is wrong with its form."""
+async def _sample_turn(
+    episode: Episode, turn: int, engine: Engine, chat: ChatFormat, limits: EpisodeLimits
+) -> Completion | None:
+    """The next turn, or None when the conversation leaves no room for one."""
+    room = limits.max_tokens - len(episode.conversation.tokens)
+    if room <= 1:
+        return None
+    request = SampleRequest(
+        session=episode.id,
+        prompt=list(episode.conversation.tokens),
+        max_new_tokens=min(limits.max_new_tokens, room),
+        temperature=limits.temperature,
+        top_p=limits.top_p,
+        stop_tokens=chat.stop_tokens,
+        seed=derive_seed(episode.seed, turn),
+    )
+    return await engine.sample(request)
+
+
+def _read_calls(text: str) -> tuple[list[ToolCall], str]:
+    """The turn's calls; the second part says what is wrong with their form."""
     try:
-        calls = parse_tool_calls(text)
+        return parse_tool_calls(text), ""
     except MalformedCall as error:
         return [], str(error)
-    return (await environment.step(calls)).results if calls else [], ""
 
 
 def _fault_of(results: list[CallResult], answer: str | None) -> str:
+    """What is wrong with a turn whose calls could be read; empty when nothing is."""
     if not results:
         return "a turn makes a tool call or gives the answer in its tag"
     if answer is not None:

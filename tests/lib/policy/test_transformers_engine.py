@@ -1,0 +1,163 @@
+"""The engine gives what a plain forward pass gives, for many episodes at once and across turns."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+import torch
+
+from lib.errors import PolicyError
+from lib.policy.engine import Completion, Finish, SampleRequest
+from lib.policy.load import load_model
+from lib.policy.transformers_engine import TransformersEngine
+
+NO_STOP = frozenset({-1})
+
+
+@pytest.fixture
+def model(world_policy):
+    return load_model(world_policy / "checkpoint")
+
+
+def engine_over(model, *, slots=8, capacity=128, dtype=torch.float32):
+    return TransformersEngine(model, max_concurrent=slots, max_tokens=capacity, dtype=dtype)
+
+
+def request(session, prompt, *, new=12, temperature=1.0, stop=NO_STOP, seed=0, top_p=1.0):
+    return SampleRequest(session, prompt, new, temperature, top_p, stop, seed)
+
+
+def prompts(count):
+    generator = torch.Generator().manual_seed(3)
+    lengths = torch.randint(5, 30, (count,), generator=generator).tolist()
+    return [torch.randint(3, 300, (length,), generator=generator).tolist() for length in lengths]
+
+
+def sample_all(engine, requests):
+    async def run():
+        return await asyncio.gather(*[engine.sample(r) for r in requests], return_exceptions=True)
+
+    return asyncio.run(run())
+
+
+def full_logprobs(model, tokens, count):
+    with torch.no_grad():
+        logits = model(torch.tensor([tokens])).logits[0].float().log_softmax(-1)
+    return logits[-count - 1 : -1].gather(1, torch.tensor(tokens[-count:])[:, None])[:, 0]
+
+
+def test_greedy_tokens_equal_those_of_generate(model):
+    wanted = []
+    for prompt in prompts(6):
+        output = model.generate(
+            torch.tensor([prompt]), max_new_tokens=12, do_sample=False, eos_token_id=None, pad_token_id=0
+        )
+        wanted.append(output[0, len(prompt) :].tolist())
+    engine = engine_over(model)
+    got = sample_all(engine, [request(str(i), p, temperature=0.0) for i, p in enumerate(prompts(6))])
+    assert [completion.tokens for completion in got] == wanted
+
+
+def test_logprobs_across_turns_equal_one_full_pass(model):
+    engine = engine_over(model)
+
+    async def two_turns(session, prompt):
+        first = await engine.sample(request(session, prompt, seed=1))
+        longer = prompt + first.tokens + [5, 6, 7, 8]
+        second = await engine.sample(request(session, longer, seed=2))
+        return longer + second.tokens, second
+
+    async def run():
+        return await asyncio.gather(*[two_turns(str(i), p) for i, p in enumerate(prompts(8))])
+
+    for tokens, second in asyncio.run(run()):
+        expected = full_logprobs(model, tokens, len(second.tokens))
+        assert torch.allclose(torch.tensor(second.logprobs), expected, atol=1e-4)
+
+
+def test_bfloat16_stays_close_to_autocast(model, world_policy):
+    engine = engine_over(load_model(world_policy / "checkpoint"), dtype=torch.bfloat16)
+    prompt = prompts(1)[0]
+    (completion,) = sample_all(engine, [request("a", prompt)])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        expected = full_logprobs(model, prompt + completion.tokens, len(completion.tokens))
+    assert torch.allclose(torch.tensor(completion.logprobs), expected, atol=0.1)
+
+
+def test_equal_requests_give_equal_tokens_whoever_else_is_there(model):
+    alone = sample_all(engine_over(model), [request("a", prompts(1)[0], seed=9)])[0]
+    crowd = [request("a", prompts(1)[0], seed=9)] + [request(f"b{i}", p, seed=i) for i, p in enumerate(prompts(5))]
+    assert sample_all(engine_over(model), crowd)[0].tokens == alone.tokens
+
+
+def test_more_sessions_than_slots_wait_for_their_turn(model):
+    engine = engine_over(model, slots=2)
+
+    async def play(session, prompt):
+        completion = await engine.sample(request(session, prompt))
+        engine.release(session)
+        return completion
+
+    async def run():
+        return await asyncio.gather(*[play(str(i), p) for i, p in enumerate(prompts(7))])
+
+    got = asyncio.run(run())
+    assert [len(completion.tokens) for completion in got] == [12] * 7
+
+
+def test_equal_prompts_are_computed_once(model):
+    engine = engine_over(model)
+    prompt = prompts(1)[0]
+    sample_all(engine, [request(str(i), prompt, seed=i) for i in range(6)])
+    assert engine.num_prompt_tokens == len(prompt) - 1
+
+
+def test_samples_of_one_prompt_differ_by_their_seed(model):
+    got = sample_all(engine_over(model), [request(str(i), prompts(1)[0], seed=i) for i in range(6)])
+    assert len({tuple(completion.tokens) for completion in got}) > 1
+
+
+def test_a_stop_token_ends_the_turn_and_is_kept(model):
+    greedy = sample_all(engine_over(model), [request("a", prompts(1)[0], temperature=0.0)])[0].tokens
+    stop = frozenset({greedy[2]})
+    (got,) = sample_all(engine_over(model), [request("a", prompts(1)[0], temperature=0.0, stop=stop)])
+    cut = greedy[: greedy.index(greedy[2]) + 1]
+    assert (got.tokens, got.finish) == (cut, Finish.STOP)
+
+
+def test_a_full_slot_ends_the_turn_for_length(model):
+    (got,) = sample_all(engine_over(model, capacity=32), [request("a", list(range(5, 25)), new=100)])
+    assert got.finish is Finish.LENGTH
+    assert 20 + len(got.tokens) <= 32
+
+
+def test_a_prompt_longer_than_a_slot_is_refused(model):
+    (got,) = sample_all(engine_over(model, capacity=16), [request("a", [5] * 16)])
+    assert isinstance(got, PolicyError) and "engine.max_tokens" in str(got)
+
+
+def test_a_broken_model_fails_every_waiting_session_instead_of_hanging(model):
+    engine = engine_over(model)
+    bad = [request("a", prompts(1)[0]), request("b", [10**9] * 5)]
+    got = sample_all(engine, bad)
+    assert all(isinstance(item, Exception) for item in got)
+
+
+def test_new_weights_change_what_is_sampled_and_the_version(model, world_policy):
+    for dtype in (torch.float32, torch.bfloat16):
+        engine = engine_over(load_model(world_policy / "checkpoint"), dtype=dtype)
+        before: Completion = sample_all(engine, [request("a", prompts(1)[0], temperature=0.0)])[0]
+        engine.release("a")
+        changed = load_model(world_policy / "checkpoint")
+        torch.manual_seed(1)
+        with torch.no_grad():
+            for parameter in changed.parameters():
+                parameter.add_(torch.randn_like(parameter) * 0.1)
+        engine.update_weights(changed.named_parameters(remove_duplicate=False), version=3)
+        after = sample_all(engine, [request("a", prompts(1)[0], temperature=0.0)])[0]
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+            expected = full_logprobs(changed, prompts(1)[0] + after.tokens, len(after.tokens))
+        assert after.policy_version == 3 and before.policy_version == 0
+        assert after.tokens != before.tokens
+        assert torch.allclose(torch.tensor(after.logprobs), expected, atol=1e-4 if dtype == torch.float32 else 0.15)
