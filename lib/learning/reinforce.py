@@ -8,6 +8,8 @@ on as an uninterrupted one would.
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +45,7 @@ from lib.seeds import derive_seed
 from lib.workers.rank import Job, run_rank
 
 # Tokens of one forward and backward pass, padding included; bounds the memory of activations.
-MICRO_BATCH_TOKENS = 2048
+MICRO_BATCH_TOKENS = 1024
 
 
 @dataclass(frozen=True)
@@ -243,7 +245,8 @@ def _write(learner: Learner, log: StepLog) -> None:
     tables = [pq.read_table(file, schema=EPISODES.schema) for file in files]
     pq.write_table(pa.concat_tables(tables), job.out / "episodes.parquet")
     log.write(job.out / "steps.parquet")
-    (job.scratch / "trajectory").rename(job.out / "trajectory")
+    # Linked, not moved: a crash before the artifact is published must find the trajectory again.
+    shutil.copytree(job.scratch / "trajectory", job.out / "trajectory", copy_function=os.link)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from lib.settings.learning import WarmUpSettings
 from lib.workers.rank import Job, run_rank
 
 # Tokens of one forward and backward pass, padding included; bounds the memory of activations.
-MICRO_BATCH_TOKENS = 2048
+MICRO_BATCH_TOKENS = 1024
 
 
 def main(job: Job) -> None:

@@ -77,6 +77,8 @@ class TransformersEngine:
         """Take over a trained model's weights, tied ones under both names; nothing may be in flight."""
         assert not self._sessions and not self._arrivals, "weights change only between rollouts"
         self._copy.load_weights(weights)
+        # Which slot a session gets must not depend on what was sampled before: a resumed run starts afresh.
+        self._free.sort(reverse=True)
         self.policy_version = version
 
     async def sample(self, request: SampleRequest) -> Completion:
@@ -218,7 +220,7 @@ class TransformersEngine:
     @torch.no_grad()
     def _decode(self) -> None:
         """One token for every decoding session."""
-        batch = self._decoding
+        batch = list(self._decoding)
         feed = [s.sampled[-1] if s.sampled else s.request.prompt[-1] for s in batch]
         positions = torch.tensor([len(s.tokens) for s in batch])
         length = int(positions.max()) + 1
@@ -239,10 +241,12 @@ class TransformersEngine:
             uniform=[float(s.random.random()) for s in batch],
         )
         self.num_sampled_tokens += len(batch)
-        for session, fed, token, logprob in zip(list(batch), feed, tokens, logprobs, strict=True):
+        for session, fed, token, logprob in zip(batch, feed, tokens, logprobs, strict=True):
             session.tokens.append(fed)
             session.sampled.append(token)
             session.logprobs.append(logprob)
+        # Only now, since a session that leaves exchanges slots with one that must know its own length.
+        for session in batch:
             self._finish_if_done(session)
 
     def _forward(

@@ -17,7 +17,8 @@ _THOUSANDS = re.compile(r"(?<=\d)[,\u00a0\u202f](?=\d{3}\b)")
 
 def normalize_answer(text: str) -> str:
     """The form in which answers are compared."""
-    text = _THOUSANDS.sub("", unicodedata.normalize("NFKC", text).casefold())
+    # Separators first: the compatibility form of a narrow space is a plain one, which separates words.
+    text = unicodedata.normalize("NFKC", _THOUSANDS.sub("", text)).casefold()
     kept = "".join(" " if unicodedata.category(c)[0] in "PZC" else c for c in text)
     without_articles = " ".join(_ARTICLES.sub(" ", kept).split())
     # An answer that consists of articles or punctuation alone ("A", ".tv") keeps them.

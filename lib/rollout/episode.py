@@ -44,7 +44,8 @@ class Episode:
     error: str | None = None
     answer: str | None = None
     correct: bool = False
-    well_formed: bool = False
+    num_malformed: int = 0  # turns that were neither calls that fit nor an answer
+    well_formed: bool = False  # at every turn, up to an answer
     reward: Reward = field(default_factory=lambda: Reward(0.0, {}))
     seconds: float = 0.0
 

@@ -64,7 +64,6 @@ async def _play(
 ) -> None:
     opening = await environment.start(question, episode.seed)
     episode.conversation.append_given("prompt", *chat.encode_prompt(opening.messages))
-    num_malformed = 0
     for turn in range(limits.max_turns):
         completion = await _sample_turn(episode, turn, engine, chat, limits)
         if completion is None:
@@ -90,8 +89,8 @@ async def _play(
             episode.status, episode.error = EpisodeStatus.FAILED, "; ".join(broken)
             return
         fault = fault or _fault_of(results, answer)
-        num_malformed += bool(fault)
-        if num_malformed >= limits.max_malformed:
+        episode.num_malformed += bool(fault)
+        if episode.num_malformed >= limits.max_malformed:
             episode.status, episode.error = EpisodeStatus.MALFORMED, fault
             return
         content = "\n".join(result.content for result in results) or f"Error: {fault}"
@@ -138,9 +137,8 @@ def _fault_of(results: list[CallResult], answer: str | None) -> str:
 
 def _judge(episode: Episode, question: Question, limits: EpisodeLimits) -> None:
     """Fill in correctness, form and reward."""
-    refused = any(result.status.is_policy_fault for _, result in episode.calls)
     episode.correct = is_correct(episode.answer, question.answer, question.aliases)
-    episode.well_formed = episode.status is EpisodeStatus.ANSWERED and not refused and episode.error is None
+    episode.well_formed = episode.status is EpisodeStatus.ANSWERED and episode.num_malformed == 0
     episode.reward = strict_reward(
         correct=episode.correct,
         well_formed=episode.well_formed,

@@ -161,3 +161,29 @@ def test_new_weights_change_what_is_sampled_and_the_version(model, world_policy)
         assert after.policy_version == 3 and before.policy_version == 0
         assert after.tokens != before.tokens
         assert torch.allclose(torch.tensor(after.logprobs), expected, atol=1e-4 if dtype == torch.float32 else 0.15)
+
+
+def test_logprobs_stay_exact_while_episodes_join_leave_and_change_slots(model):
+    engine = engine_over(model, slots=5, capacity=160)
+    stop = frozenset(range(3, 90))  # often sampled, so that turns end at different times
+
+    async def play(number, prompt):
+        tokens, spans = list(prompt), []
+        for turn in range(3):
+            completion = await engine.sample(
+                request(str(number), tokens, new=15, stop=stop, seed=100 * number + turn)
+            )
+            tokens = tokens + completion.tokens
+            spans.append((len(tokens) - len(completion.tokens), completion.logprobs))
+            tokens = tokens + [7 + number] * (1 + (number * 5 + turn * 3) % 11)
+        engine.release(str(number))
+        return tokens, spans
+
+    async def run():
+        shared = prompts(4)
+        return await asyncio.gather(*[play(n, shared[n % 4]) for n in range(16)])
+
+    for tokens, spans in asyncio.run(run()):
+        for start, logprobs in spans:
+            expected = full_logprobs(model, tokens[: start + len(logprobs)], len(logprobs))
+            assert torch.allclose(torch.tensor(logprobs), expected, atol=1e-3)

@@ -1,0 +1,137 @@
+"""The search environment answers every call in words and never raises for what a policy wrote."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pydantic import BaseModel
+
+from data_contracts.graph import PAGES
+from lib.environments.environment import CallStatus, ToolCall
+from lib.environments.page_index import PageIndex, cut_text
+from lib.environments.search import SearchEnvironment
+from lib.environments.tools import Tool, call_tool
+from lib.errors import SourceError
+from lib.settings.environment import EnvironmentSettings
+from tests.small_world import question, region, town
+
+
+@pytest.fixture(scope="module")
+def index(world_graph):
+    return PageIndex.load(world_graph)
+
+
+def step(index, *calls, **settings):
+    environment = SearchEnvironment(index, EnvironmentSettings(**settings))
+
+    async def run():
+        await environment.start(question(), seed=0)
+        return await environment.step(list(calls))
+
+    return asyncio.run(run()).results
+
+
+def search(query):
+    return ToolCall("search", {"query": query})
+
+
+def test_the_snippet_is_the_sentence_that_the_query_asks_for(index):
+    (result,) = step(index, search("Town 7 region"))
+    assert result.status is CallStatus.OK
+    assert result.content.split("\n")[0] == f"[{town(7)}] {town(7)} lies in the region {region(7)}."
+
+
+def test_a_search_returns_no_more_than_the_wanted_results(index):
+    (result,) = step(index, search("town"), results_per_search=2)
+    assert len(result.content.split("\n")) == 2
+
+
+def test_a_query_without_a_known_word_finds_nothing(index):
+    assert step(index, search("zebra"))[0].content == "No page matches."
+
+
+def test_a_result_never_contains_the_question_itself():
+    leak = PageIndex(["Leak", "Town 0"], [f"Q: {question().prompt} A: North", "Town 0 is a town."])
+    (result,) = step(leak, search("In which region does Town 0 lie"))
+    assert "Leak" not in result.content and "Town 0" in result.content
+
+
+def test_a_page_opens_by_its_title_whatever_the_case(index):
+    (result,) = step(index, ToolCall("open", {"page": " TOWN 3 "}))
+    assert result.content.startswith("Town 3 is a town.")
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (ToolCall("open", {"page": "Atlantis"}), "no page 'Atlantis'"),
+        (ToolCall("fly", {}), "no tool 'fly'; tools: search, open"),
+        (ToolCall("search", {}), "query: Field required"),
+        (ToolCall("search", {"query": 7}), "query: Input should be a valid string"),
+        (ToolCall("search", {"query": "x" * 500}), "query: String should have at most 400"),
+    ],
+)
+def test_a_call_that_does_not_fit_is_refused_with_the_reason(index, call, words):
+    (result,) = step(index, call)
+    assert result.status is CallStatus.REFUSED and words in result.content
+
+
+def test_several_calls_are_answered_in_order(index):
+    first, second = step(index, search("Town 1 region"), ToolCall("open", {"page": "Town 2"}))
+    assert "Town 1" in first.content and "Town 2" in second.content
+
+
+class NoArguments(BaseModel):
+    pass
+
+
+@pytest.mark.parametrize("fault", ["slow", "broken"])
+def test_a_tool_that_breaks_or_hangs_is_a_failed_result(fault):
+    async def run(_):
+        if fault == "slow":
+            await asyncio.sleep(60)
+        raise OSError("disk on fire")
+
+    tool = Tool("t", "", NoArguments, run)
+    result = asyncio.run(call_tool({"t": tool}, ToolCall("t", {}), timeout_s=0.05))
+    assert result.status is CallStatus.FAILED
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("so <answer> North </answer>", "North"),
+        ("<answer>a</answer><answer>b</answer>", "b"),
+        ("no tag", None),
+        ("<answer>open", None),
+        ("<answer></answer>", ""),
+    ],
+)
+def test_the_answer_is_read_from_its_tag(index, text, answer):
+    assert SearchEnvironment(index, EnvironmentSettings()).parse_answer(text) == answer
+
+
+def test_labels_of_any_script_are_found():
+    index = PageIndex(["القاهرة", "東京", 'The "O\'Neil" <b>'], ["القاهرة عاصمة", "東京 は 都市", "quoted"])
+    assert index.search("القاهرة", limit=1, snippet_characters=50)[0].title == "القاهرة"
+    assert index.search("東京", limit=1, snippet_characters=50)[0].title == "東京"
+    assert index.open('the "o\'neil" <B>', characters=50) == "quoted"
+
+
+def test_an_index_without_pages_says_what_to_give(tmp_path):
+    pq.write_table(PAGES.schema.empty_table(), tmp_path / "pages.parquet")
+    with pytest.raises(SourceError, match="no page"):
+        PageIndex.load(tmp_path)
+
+
+def test_text_is_cut_with_a_sign():
+    assert cut_text("abcdef", 4) == "abc…" and cut_text("abcd", 4) == "abcd"
+
+
+def test_pages_may_be_fewer_than_the_results_asked_for():
+    table = pa.table({"title": ["only"], "text": ["one page"]})
+    index = PageIndex(table["title"].to_pylist(), table["text"].to_pylist())
+    assert len(index.search("one", limit=5, snippet_characters=20)) == 1

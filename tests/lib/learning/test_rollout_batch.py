@@ -1,0 +1,50 @@
+"""A group is kept or dropped whole; what is not the policy's doing is left out and counted."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lib.learning.rollout_batch import select_samples
+from lib.policy.conversation import Conversation
+from lib.rewards.strict import Reward
+from lib.rollout.episode import Episode, EpisodeStatus
+
+
+def episode(question, sample, success, *, redundancy=0.0, status=EpisodeStatus.ANSWERED):
+    conversation = Conversation()
+    conversation.append_given("prompt", [1, 2], "")
+    conversation.tokens += [3]
+    conversation.action_mask += [True]
+    conversation.logprobs += [-0.5]
+    reward = Reward(success - redundancy, {"success": float(success), "redundancy": -redundancy})
+    return Episode(f"{question}/{sample}", question, sample, 0, conversation, status=status, reward=reward)
+
+
+def test_groups_without_a_signal_are_dropped_whole_and_counted():
+    episodes = [episode("a", i, 1) for i in range(3)] + [episode("b", i, 0) for i in range(3)]
+    batch = select_samples(episodes, divide_by_std=True)
+    assert (batch.samples, batch.groups_kept) == ([], 0)
+    assert batch.dropped == {"group all right": 3, "group all wrong": 3}
+
+
+def test_the_redundancy_penalty_alone_is_no_signal():
+    episodes = [episode("a", i, 0, redundancy=0.1 * i) for i in range(3)]
+    assert select_samples(episodes, divide_by_std=True).dropped == {"group all wrong": 3}
+
+
+def test_an_episode_that_broke_is_left_out_of_its_group():
+    episodes = [episode("a", 0, 1), episode("a", 1, 0), episode("a", 2, 0, status=EpisodeStatus.FAILED)]
+    batch = select_samples(episodes, divide_by_std=False)
+    assert [sample.advantage for sample in batch.samples] == [0.5, -0.5]
+    assert batch.dropped == {"episode failed": 1}
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=1, max_size=40))
+def test_every_episode_is_either_trained_on_or_counted_as_dropped(outcomes):
+    episodes = [episode(f"q{group}", i, int(right)) for i, (group, right) in enumerate(outcomes)]
+    batch = select_samples(episodes, divide_by_std=True)
+    assert len(batch.samples) + sum(batch.dropped.values()) == len(episodes)
+    mixed = [g for g in {g for g, _ in outcomes} if len({r for h, r in outcomes if h == g}) == 2]
+    assert batch.groups_kept == len(mixed)
+    assert len(batch.samples) == sum(g in mixed for g, _ in outcomes)

@@ -1,0 +1,187 @@
+"""Both training stages as real DeepSpeed jobs: sharding, killing and resuming change no weight."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from data_contracts.episodes import EPISODES
+from data_contracts.training import STEPS
+from lib.errors import GateError, JobError
+from lib.learning.demonstrate import demonstrate
+from lib.progress import Silent
+from lib.settings.settings import Settings
+from lib.workers.job import JobSpec
+from lib.workers.process_tree import MARKER
+from lib.workers.supervise import run_job
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.xdist_group("training")]
+
+WARM_UP = {"steps": 150, "batch_size": 8, "learning_rate": 4e-3, "num_demonstrations": 30, "detour_share": 0.0}
+REINFORCE = {"steps": 4, "groups": 4, "group_size": 8, "learning_rate": 1e-3}
+
+
+def settings(*, ranks=1, zero_stage=1, checkpoint_every=50, **sections):
+    workers = {"ranks": ranks, "zero_stage": zero_stage, "checkpoint_every": checkpoint_every}
+    return Settings.model_validate(
+        {
+            "policy": {"type": "nano"},
+            "engine": {"precision": "float32", "max_tokens": 700, "max_new_tokens": 80, "max_concurrent": 32},
+            "environment": {"results_per_search": 1, "max_tool_calls": 2},
+            "workers": workers | {"precision": "float32", "threads": 1},
+            "warm_up": WARM_UP | sections.get("warm_up", {}),
+            "reinforce": REINFORCE | sections.get("reinforce", {}),
+        }
+    )
+
+
+def run(module, chosen, inputs, folder, *, progress=None):
+    out, scratch = folder / "out", folder / "scratch"
+    out.mkdir(parents=True, exist_ok=True)
+    scratch.mkdir(exist_ok=True)
+    spec = JobSpec(f"lib.learning.{module}", "deepspeed", chosen, inputs, out, scratch, seed=3)
+    run_job(spec, workers=chosen.workers, progress=progress or Silent())
+    return out
+
+
+def weights(out):
+    return load_file(out / "checkpoint" / "model.safetensors")
+
+
+def same(first, second, *, atol=0.0):
+    return first.keys() == second.keys() and all(
+        torch.allclose(first[name], second[name], rtol=0.0, atol=atol) for name in first
+    )
+
+
+class Killer:
+    """Kills a rank of the job with SIGKILL once it has reported enough steps."""
+
+    def __init__(self, *, at):
+        self._at, self.killed = at, False
+
+    def update(self, done, total, note=""):
+        if done < self._at or self.killed:
+            return
+        for process in psutil.process_iter():
+            try:
+                environment = process.environ()
+            except (psutil.AccessDenied, psutil.NoSuchProcess):
+                continue
+            if MARKER in environment and "RANK" in environment and os.getpid() in parents(process):
+                process.send_signal(signal.SIGKILL)
+                self.killed = True
+
+
+def parents(process):
+    try:
+        return [parent.pid for parent in process.parents()]
+    except psutil.NoSuchProcess:
+        return []
+
+
+@pytest.fixture(scope="module")
+def warm_inputs(tmp_path_factory, world_graph, world_questions, world_policy):
+    shown = tmp_path_factory.mktemp("demonstrations")
+    demonstrate(
+        settings(),
+        graph=world_graph,
+        questions=world_questions,
+        base=world_policy,
+        out=shown,
+        seed=1,
+        progress=Silent(),
+    )
+    return {"base": world_policy, "demonstrate": shown}
+
+
+@pytest.fixture(scope="module")
+def warmed(tmp_path_factory, warm_inputs):
+    return run("warm_up", settings(), warm_inputs, tmp_path_factory.mktemp("warm"))
+
+
+@pytest.fixture(scope="module")
+def reinforce_inputs(world_graph, world_questions, warmed):
+    return {"source": world_graph, "synthesize": world_questions, "warm_up": warmed}
+
+
+@pytest.fixture(scope="module")
+def reinforced(tmp_path_factory, reinforce_inputs):
+    return run("reinforce", settings(checkpoint_every=1), reinforce_inputs, tmp_path_factory.mktemp("reinforced"))
+
+
+def test_warm_up_lowers_the_loss_and_its_table_fits_the_contract(warmed):
+    table, _ = STEPS.check(pq.read_table(warmed / "steps.parquet"))
+    losses = table["loss"].to_pylist()
+    assert table.num_rows == 150
+    assert sum(losses[-10:]) < 0.2 * sum(losses[:10])
+    assert min(table["grad_norm"].to_pylist()) > 0
+
+
+@pytest.mark.parametrize(("ranks", "zero_stage"), [(1, 0), (2, 1), (2, 2), (2, 3)])
+def test_ranks_and_zero_stages_agree_on_the_weights(tmp_path, warm_inputs, ranks, zero_stage):
+    short = {"steps": 4, "learning_rate": 1e-3}
+    one = run("warm_up", settings(warm_up=short), warm_inputs, tmp_path / "one")
+    many = run(
+        "warm_up", settings(warm_up=short, ranks=ranks, zero_stage=zero_stage), warm_inputs, tmp_path / "many"
+    )
+    assert same(weights(one), weights(many), atol=2e-4)
+    losses = [pq.read_table(out / "steps.parquet")["loss"].to_pylist() for out in (one, many)]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-4)
+
+
+def test_a_warm_up_killed_in_the_middle_ends_with_the_same_weights(tmp_path, warm_inputs, warmed):
+    killer = Killer(at=60)
+    with pytest.raises(JobError, match="SIGKILL"):
+        run("warm_up", settings(), warm_inputs, tmp_path, progress=killer)
+    assert killer.killed
+    out = run("warm_up", settings(), warm_inputs, tmp_path)
+    assert same(weights(out), weights(warmed))
+    assert [row["step"] for row in pq.read_table(out / "steps.parquet").to_pylist()] == list(range(1, 151))
+
+
+def test_reinforcement_learns_from_groups_with_a_signal(reinforced, warmed):
+    steps, _ = STEPS.check(pq.read_table(reinforced / "steps.parquet"))
+    episodes, _ = EPISODES.check(pq.read_table(reinforced / "episodes.parquet"))
+    assert episodes.num_rows == 4 * 4 * 8
+    assert sum(steps["groups_kept"].to_pylist()) > 0
+    assert not same(weights(reinforced), weights(warmed))
+    assert max(steps["mismatch_max"].to_pylist()) < 1e-3  # the sampler and the trainer are one function in float32
+
+
+def test_every_step_leaves_its_weights_for_extrapolation(reinforced):
+    folders = sorted(folder.name for folder in (reinforced / "trajectory").iterdir())
+    assert folders == [f"step_{step:05d}" for step in range(1, 5)]
+    assert same(load_file(reinforced / "trajectory" / folders[-1] / "model.safetensors"), weights(reinforced))
+
+
+def test_a_reinforcement_killed_in_the_middle_ends_with_the_same_weights(tmp_path, reinforce_inputs, reinforced):
+    killer = Killer(at=2)
+    with pytest.raises(JobError, match="SIGKILL"):
+        run("reinforce", settings(checkpoint_every=1), reinforce_inputs, tmp_path, progress=killer)
+    assert killer.killed
+    out = run("reinforce", settings(checkpoint_every=1), reinforce_inputs, tmp_path)
+    assert same(weights(out), weights(reinforced))
+    columns = ["id", "tokens", "reward"]
+    first, second = (pq.read_table(folder / "episodes.parquet", columns=columns) for folder in (out, reinforced))
+    assert first.equals(second)
+
+
+def test_two_ranks_share_the_groups_and_the_kl_term_reads_the_warmed_up_policy(tmp_path, reinforce_inputs):
+    chosen = settings(ranks=2, zero_stage=1, reinforce={"steps": 2, "kl_weight": 0.1, "mini_batches": 2})
+    out = run("reinforce", chosen, reinforce_inputs, tmp_path)
+    steps = pq.read_table(out / "steps.parquet").to_pylist()
+    assert pq.read_table(out / "episodes.parquet").num_rows == 2 * 4 * 8
+    assert any(row["kl"] > 0 for row in steps)
+
+
+def test_a_mismatch_beyond_the_bound_stops_the_run(tmp_path, reinforce_inputs):
+    chosen = settings(reinforce={"steps": 2, "max_mismatch": 1e-12})
+    with pytest.raises((JobError, GateError), match="differ by"):
+        run("reinforce", chosen, reinforce_inputs, tmp_path)
