@@ -14,10 +14,9 @@ from lib.settings.environment import EnvironmentSettings
 _ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 
 # Short, since every episode of a small model pays for each of its tokens.
-SYSTEM = """Find the answer with the tools.
-<tool_call>{"name": "search", "arguments": {"query": "..."}}</tool_call> finds pages.
-<tool_call>{"name": "open", "arguments": {"page": "title"}}</tool_call> reads one.
-End with <answer>...</answer>."""
+SYSTEM = """Find the answer with the tools search(query) and open(page).
+Call: <tool_call>{"name": "search", "arguments": {"query": "..."}}</tool_call>
+End: <answer>...</answer>"""
 
 
 class SearchArguments(BaseModel):

@@ -21,12 +21,14 @@ class ActionLogProbs(nn.Module):
     Args:
         model: the language model, in float32.
         dtype: precision of matrix products (autocast); float32 switches it off.
+        temperature: that the tokens were sampled at.
     """
 
-    def __init__(self, model: nn.Module, *, dtype: torch.dtype):
+    def __init__(self, model: nn.Module, *, dtype: torch.dtype, temperature: float = 1.0):
         super().__init__()
         self.model = model
         self._dtype = dtype
+        self._temperature = temperature
 
     def forward(self, ids: torch.Tensor, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """``ids`` [rows, width], ``source`` [num_trained] flat positions, ``target`` [num_trained]."""
@@ -41,5 +43,5 @@ class ActionLogProbs(nn.Module):
         return torch.cat(parts) if parts else hidden.sum(dim=-1)
 
     def _chunk_logprobs(self, hidden: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        logits = self.model.get_output_embeddings()(hidden).float()
+        logits = self.model.get_output_embeddings()(hidden).float() / self._temperature
         return logits.gather(1, target[:, None])[:, 0] - logits.logsumexp(dim=-1)

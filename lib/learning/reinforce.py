@@ -71,6 +71,7 @@ def main(job: Job) -> None:
             weight_decay=settings.reinforce.weight_decay,
             max_grad_norm=settings.reinforce.max_grad_norm,
             workers=settings.workers,
+            temperature=settings.reinforce.temperature,
         ),
         engine=make_engine(load_model(start), settings.engine),
         chat=ChatFormat(load_tokenizer(start)),
@@ -144,7 +145,6 @@ def _roll_out(learner: Learner, step: int) -> list[Episode]:
         limits=episode_limits(
             settings,
             temperature=wanted.temperature,
-            top_p=wanted.top_p,
             redundancy_weight=wanted.redundancy_weight,
         ),
     )
@@ -215,7 +215,8 @@ def _load_reference(job: Job, start: Path) -> ActionLogProbs | None:
         return None
     model = load_model(start).eval().requires_grad_(False)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return ActionLogProbs(model, dtype=DTYPES[job.settings.workers.precision]).to(device)
+    dtype = DTYPES[job.settings.workers.precision]
+    return ActionLogProbs(model, dtype=dtype, temperature=job.settings.reinforce.temperature).to(device)
 
 
 def _training_questions(job: Job) -> list[Question]:

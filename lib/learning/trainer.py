@@ -26,10 +26,18 @@ TAG = "last"
 class Trainer:
     """Trains a causal language model whose master weights stay in float32."""
 
-    def __init__(self, model: torch.nn.Module, *, weight_decay: float, max_grad_norm: float, workers: WorkerSettings):
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        *,
+        weight_decay: float,
+        max_grad_norm: float,
+        workers: WorkerSettings,
+        temperature: float = 1.0,
+    ):
         deepspeed.init_distributed(dist_backend="nccl" if torch.cuda.is_available() else "gloo", verbose=False)
         model.train()
-        wrapped = ActionLogProbs(model, dtype=DTYPES[workers.precision])
+        wrapped = ActionLogProbs(model, dtype=DTYPES[workers.precision], temperature=temperature)
         optimizer = torch.optim.AdamW(
             model.parameters(), lr=0.0, weight_decay=weight_decay, betas=(0.9, 0.98), fused=True
         )

@@ -65,7 +65,8 @@ class ReinforceSettings(Section):
     warmup_steps: int = Field(0, ge=0)
     max_grad_norm: float = Field(1.0, gt=0)
     temperature: float = Field(1.0, gt=0)
-    top_p: float = Field(1.0, gt=0, le=1)
+    """Of the episodes; the trainer's probabilities are taken at the same one. The whole distribution is sampled
+    from: a nucleus would give tokens a probability that the trainer does not compute."""
     clip_low: float = Field(0.2, gt=0, lt=1)
     """Lower clip of the probability ratio (1 - clip_low)."""
     clip_high: float = Field(0.28, gt=0)
