@@ -35,7 +35,9 @@ QUESTIONS = Contract(
             optional("images", pa.list_(pa.string())),
             optional("database_id", pa.string()),
             optional("gold_sql", pa.string()),
-            required("source_ids", pa.list_(pa.string())),  # entities of the path, start first, then those that clues name
+            required(
+                "source_ids", pa.list_(pa.string())
+            ),  # entities of the path, start first, then those that clues name
             required("relations", pa.list_(pa.string())),  # relations of the path, "~" marks an inverse step
             required("writer", pa.string()),
             required("filters_passed", pa.list_(pa.string())),

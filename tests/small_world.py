@@ -88,9 +88,7 @@ def write_policy(folder: Path, graph: Path) -> Path:
 
 
 def question(number: int = 0) -> Question:
-    return Question(
-        id=f"question-{number}", prompt=f"In which region does {town(number)} lie?", answer=region(number)
-    )
+    return Question(id=f"question-{number}", prompt=f"In which region does {town(number)} lie?", answer=region(number))
 
 
 class ScriptedEngine:

@@ -8,15 +8,15 @@ from lib.settings.section import Section
 
 
 class EnvironmentSettings(Section):
-    results_per_search: int = Field(3, ge=1, le=20)
+    results_per_search: int = Field(2, ge=1, le=20)
     """Results that one search returns; further ones act as distractors."""
     snippet_characters: int = Field(120, ge=20)
     """Longest snippet of a search result."""
     page_characters: int = Field(600, ge=80)
     """Longest page that open() returns."""
-    max_tool_calls: int = Field(6, ge=1)
+    max_tool_calls: int = Field(4, ge=1)
     """Calls after which the episode ends with status 'out_of_calls'."""
-    max_turns: int = Field(8, ge=1)
+    max_turns: int = Field(6, ge=1)
     """Turns of the policy after which the episode ends with status 'out_of_turns'."""
     max_malformed: int = Field(1, ge=1)
     """Malformed calls that end the episode; the ones before get an error observation."""

@@ -12,12 +12,12 @@ class EvaluateSettings(Section):
     """Held-out questions at most."""
     samples: int = Field(4, ge=1)
     """Attempts a question for pass@k and picking, at the sampling temperature."""
-    sampled_questions: int = Field(64, ge=0)
+    sampled_questions: int = Field(24, ge=0)
     """Held-out questions that get the further samples; 0 leaves test-time scaling out."""
     temperature: float = Field(1.0, gt=0)
     """Of the further samples; the headline accuracy is greedy."""
     top_p: float = Field(1.0, gt=0, le=1)
-    budgets: tuple[int, ...] = (1, 2, 4, 6)
+    budgets: tuple[int, ...] = (1, 2, 3, 4)
     """Tool-call budgets of the test-time curve."""
     bootstrap_resamples: int = Field(2000, ge=100)
     policies: tuple[str, ...] = ("base", "warm_up", "reinforce", "extrapolate")

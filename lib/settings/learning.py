@@ -35,7 +35,7 @@ class WarmUpSettings(Section):
 
     num_demonstrations: int = Field(256, ge=1)
     """Episodes of the oracle or the teacher."""
-    steps: int = Field(24, ge=1)
+    steps: int = Field(20, ge=1)
     batch_size: int = Field(8, ge=1)
     """Episodes a step, over all ranks."""
     learning_rate: float = Field(3e-4, gt=0)
@@ -55,12 +55,12 @@ class WarmUpSettings(Section):
 class ReinforceSettings(Section):
     """Multi-turn reinforcement learning with group-relative advantages."""
 
-    steps: int = Field(16, ge=1)
-    groups: int = Field(6, ge=1)
+    steps: int = Field(14, ge=1)
+    groups: int = Field(4, ge=1)
     """Questions a step, over all ranks."""
     group_size: int = Field(8, ge=2)
     """Episodes a question."""
-    learning_rate: float = Field(2e-5, gt=0)
+    learning_rate: float = Field(4e-5, gt=0)
     weight_decay: float = Field(0.0, ge=0)
     warmup_steps: int = Field(0, ge=0)
     max_grad_norm: float = Field(1.0, gt=0)
@@ -93,11 +93,11 @@ class ExtrapolateSettings(Section):
     rank: int = Field(1, ge=1)
     window: int = Field(-1, ge=-1)
     """Last points that the line is fitted on, at least 2; -1 takes all."""
-    targets: tuple[float, ...] = (1.25, 1.5, 2.0)
+    targets: tuple[float, ...] = (1.5, 2.5)
     """Target steps of the sweep, as multiples of the last trained step."""
-    scales: tuple[float, ...] = (1.25, 1.5)
+    scales: tuple[float, ...] = (1.5, 2.5)
     """Scales of the last delta, the baseline that extrapolation is compared with."""
-    questions: int = Field(64, ge=8)
+    questions: int = Field(48, ge=8)
     """Validation questions of the sweep."""
 
     @model_validator(mode="after")

@@ -128,9 +128,7 @@ def test_warm_up_lowers_the_loss_and_its_table_fits_the_contract(warmed):
 def test_ranks_and_zero_stages_agree_on_the_weights(tmp_path, warm_inputs, ranks, zero_stage):
     short = {"steps": 4, "learning_rate": 1e-3}
     one = run("warm_up", settings(warm_up=short), warm_inputs, tmp_path / "one")
-    many = run(
-        "warm_up", settings(warm_up=short, ranks=ranks, zero_stage=zero_stage), warm_inputs, tmp_path / "many"
-    )
+    many = run("warm_up", settings(warm_up=short, ranks=ranks, zero_stage=zero_stage), warm_inputs, tmp_path / "many")
     assert same(weights(one), weights(many), atol=2e-4)
     losses = [pq.read_table(out / "steps.parquet")["loss"].to_pylist() for out in (one, many)]
     assert losses[0] == pytest.approx(losses[1], abs=1e-4)

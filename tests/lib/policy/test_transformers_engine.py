@@ -170,9 +170,7 @@ def test_logprobs_stay_exact_while_episodes_join_leave_and_change_slots(model):
     async def play(number, prompt):
         tokens, spans = list(prompt), []
         for turn in range(3):
-            completion = await engine.sample(
-                request(str(number), tokens, new=15, stop=stop, seed=100 * number + turn)
-            )
+            completion = await engine.sample(request(str(number), tokens, new=15, stop=stop, seed=100 * number + turn))
             tokens = tokens + completion.tokens
             spans.append((len(tokens) - len(completion.tokens), completion.logprobs))
             tokens = tokens + [7 + number] * (1 + (number * 5 + turn * 3) % 11)

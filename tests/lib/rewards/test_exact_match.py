@@ -25,7 +25,9 @@ def test_forms_of_one_answer_are_equal(given_answer, gold):
     assert is_correct(given_answer, gold)
 
 
-@pytest.mark.parametrize(("given_answer", "gold"), [("North East", "North"), ("", "North"), (None, "North"), ("3", "4")])
+@pytest.mark.parametrize(
+    ("given_answer", "gold"), [("North East", "North"), ("", "North"), (None, "North"), ("3", "4")]
+)
 def test_other_answers_are_wrong(given_answer, gold):
     assert not is_correct(given_answer, gold)
 

@@ -36,9 +36,7 @@ def test_redundancy_is_a_share_whatever_the_order(queries):
     ("correct", "well_formed", "success"), [(True, True, 1), (True, False, 0), (False, True, 0), (False, False, 0)]
 )
 def test_only_a_right_and_well_formed_episode_earns_the_reward(correct, well_formed, success):
-    reward = strict_reward(
-        correct=correct, well_formed=well_formed, queries=["a b", "b c"], redundancy_weight=0.1
-    )
+    reward = strict_reward(correct=correct, well_formed=well_formed, queries=["a b", "b c"], redundancy_weight=0.1)
     assert reward.parts["success"] == success
     assert reward.value == pytest.approx(success - 0.1 / 3)
     assert reward.value == pytest.approx(sum(reward.parts.values()))
