@@ -89,8 +89,16 @@ class Trainer:
             value = loss(self.logprobs(batch), batch) * weight
             self._engine.backward(value)
             total += value.item() / self.num_ranks
+        norm = self._gradient_norm()
         self._engine.step()
-        return self.sum_over_ranks(total), float(self._engine.get_global_grad_norm() or 0.0)
+        return self.sum_over_ranks(total), norm or float(self._engine.get_global_grad_norm())
+
+    def _gradient_norm(self) -> float:
+        """Before clipping; 0 where DeepSpeed shards gradients or optimizer states and measures it itself."""
+        if self._zero_stage > 0:
+            return 0.0
+        gradients = [p.grad for p in self._engine.module.parameters() if p.grad is not None]
+        return torch.nn.utils.get_total_norm(gradients).item()
 
     def sum_over_ranks(self, value: float) -> float:
         return self._reduce(value, dist.ReduceOp.SUM)

@@ -1,0 +1,95 @@
+"""What learning gives over several seeds, and what the same minutes of more warm-up would have given.
+
+    python -m benchmarks.learning --seeds 0 1 2 [--profile laptop] [--store STORE] [--set KEY=VALUE ...]
+
+For each seed: the whole chain, then a warm-up that is longer by as many steps as fit into the time that the
+reinforcement took, judged greedily on the same held-out questions. Prints a Markdown table with 95 % intervals.
+Everything is cached, so an interrupted measurement goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from lib.bootstrap import Interval, bootstrap_mean
+from lib.progress import Silent
+from lib.rollout.attempt import attempt
+from lib.rollout.choose_questions import choose_questions
+from lib.seeds import derive_seed
+from lib.settings.load import load_settings
+
+POLICIES = ("base", "warm_up", "reinforce", "extrapolate")
+
+
+def ropewalk(chosen: argparse.Namespace, seed: int, *arguments: str, settings: tuple[str, ...] = ()) -> dict:
+    line = [sys.executable, "-m", "flows.cli", "run", "--profile", chosen.profile, "--store", str(chosen.store)]
+    line += ["--seed", str(seed), "--json", *arguments]
+    for setting in (*chosen.settings, *settings):
+        line += ["--set", setting]
+    return json.loads(subprocess.run(line, check=True, stdout=subprocess.PIPE, text=True).stdout)
+
+
+def path_of(chosen: argparse.Namespace, result: dict, stage: str) -> Path:
+    item = result["artifacts"][stage]
+    return chosen.store / "artifacts" / item["kind"] / item["digest"]
+
+
+def longer_warm_up(chosen: argparse.Namespace, seed: int, result: dict) -> tuple[int, Interval]:
+    """Steps and held-out accuracy of a warm-up that also had the reinforcement's time."""
+    settings = load_settings(chosen.profile, chosen.settings, seed)
+    warm = pq.read_table(path_of(chosen, result, "warm_up") / "steps.parquet").to_pandas()
+    learned = pq.read_table(path_of(chosen, result, "reinforce") / "steps.parquet").to_pandas()
+    minutes = learned.seconds_rollout.sum() + learned.seconds_train.sum()
+    steps = len(warm) + round(minutes / warm.seconds_train.median())
+    longer = ropewalk(chosen, seed, "--only", "warm_up", settings=(f"warm_up.steps={steps}",))
+    questions = choose_questions(
+        path_of(chosen, result, "synthesize") / "questions.parquet",
+        split="test",
+        count=settings.evaluate.questions,
+        seed=derive_seed(settings.seed, "evaluate"),
+    )
+    episodes = attempt(
+        questions,
+        pages=path_of(chosen, result, "source"),
+        checkpoint=path_of(chosen, longer, "warm_up") / "checkpoint",
+        policy="longer_warm_up",
+        benchmark="held_out",
+        settings=settings,
+        seed=derive_seed(settings.seed, "evaluate", "held_out"),
+        progress=Silent(),
+    )
+    correct = np.asarray(episodes["correct"].to_pylist(), dtype=float)
+    return steps, bootstrap_mean(correct, resamples=settings.evaluate.bootstrap_resamples, seed=seed)
+
+
+def show(value: float, low: float, high: float) -> str:
+    return f"{value:.1%} ({low:.1%} to {high:.1%})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--profile", default="laptop")
+    parser.add_argument("--store", type=Path, default=Path(".ropewalk"))
+    parser.add_argument("--set", dest="settings", action="append", default=[])
+    chosen = parser.parse_args()
+    print("| seed | base | warmed up | reinforced | extrapolated | warm-up for the same minutes |")
+    print("|---|---|---|---|---|---|")
+    for seed in chosen.seeds:
+        result = ropewalk(chosen, seed)
+        rows = {row["policy"]: row for row in result["accuracy"]}
+        cells = [show(*(rows[name][key] for key in ("value", "low", "high"))) for name in POLICIES]
+        steps, interval = longer_warm_up(chosen, seed, result)
+        cells.append(f"{show(interval.value, interval.low, interval.high)}, {steps} steps")
+        print(f"| {seed} | {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
