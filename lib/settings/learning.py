@@ -18,7 +18,7 @@ class WorkerSettings(Section):
     """DeepSpeed hostfile for several machines."""
     zero_stage: Literal[0, 1, 2, 3] = 0
     """What DeepSpeed shards over ranks: nothing, optimizer states, and gradients, and parameters. With one rank there
-    is nothing to shard, and sharding costs a fifth of a step."""
+    is nothing to shard, and the bookkeeping of sharding takes time."""
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     """Of matrix products; master weights stay in float32."""
     threads: int | None = Field(None, ge=1)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from lib.settings.endpoint import EndpointSettings
 from lib.settings.section import Section
 
 
@@ -15,22 +16,10 @@ class TemplateWriter(Section):
     type: Literal["template"] = "template"
 
 
-class OpenAIWriter(Section):
-    """Any endpoint that speaks the OpenAI chat-completions protocol."""
+class OpenAIWriter(EndpointSettings):
+    """A language model behind an endpoint."""
 
     type: Literal["openai"]
-    base_url: str
-    """For instance http://localhost:8000/v1."""
-    model: str
-    """The model's name at the endpoint."""
-    api_key_variable: str = "OPENAI_API_KEY"
-    """Environment variable that holds the key; it may be unset for local servers."""
-    concurrency: int = Field(8, ge=1, le=256)
-    """Requests in flight at once."""
-    timeout_s: float = Field(60.0, gt=0)
-    """Seconds before one request is given up."""
-    max_retries: int = Field(4, ge=0, le=20)
-    """Further attempts after a transient failure, with exponential backoff."""
     temperature: float = Field(0.2, ge=0, le=2)
 
 

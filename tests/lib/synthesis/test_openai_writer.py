@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import threading
-import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -16,66 +11,17 @@ from lib.errors import EndpointError
 from lib.settings.synthesis import OpenAIWriter as OpenAIWriterSettings
 from lib.synthesis.openai_writer import OpenAIWriter
 from lib.synthesis.writer import Draft
+from tests.chat_server import ChatServer, completion, serve
 
 
-class Endpoint(ThreadingHTTPServer):
-    """Answers each request with what ``reply`` makes of its number: (status, body)."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.reply: Callable[[int, dict], tuple[int, str]] = lambda number, body: (200, completion(body))
-        self.requests: list[dict] = []
-        self.keys: list[str | None] = []
-        self.open = self.most_open = 0
-        self.lock = threading.Lock()
-        self.delay_s = 0.0
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/v1"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        server: Endpoint = self.server  # type: ignore[assignment]
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        with server.lock:
-            server.requests.append(body)
-            server.keys.append(self.headers.get("Authorization"))
-            number = len(server.requests)
-            server.open += 1
-            server.most_open = max(server.most_open, server.open)
-        time.sleep(server.delay_s)
-        status, text = server.reply(number, body) if self.path == "/v1/chat/completions" else (404, "no such path")
-        with server.lock:
-            server.open -= 1
-        # A client that ran into its timeout is gone by now.
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(text.encode())))
-            self.end_headers()
-            self.wfile.write(text.encode())
-
-    def log_message(self, *_: object) -> None:
-        return None
-
-
-def completion(body: dict, text: str = "") -> str:
-    text = text or f"<question>Asked: {body['messages'][1]['content'].splitlines()[0]}</question>"
-    usage = {"prompt_tokens": 10, "completion_tokens": 3}
-    return json.dumps({"choices": [{"message": {"content": text}}], "usage": usage})
+def asked(body: dict) -> str:
+    return f"<question>Asked: {body['messages'][1]['content'].splitlines()[0]}</question>"
 
 
 @pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    server = Endpoint()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
+def endpoint() -> Iterator[ChatServer]:
+    with serve(lambda number, body: (200, completion(asked(body)))) as server:
+        yield server
 
 
 def _writer(url: str, **more: object) -> OpenAIWriter:
@@ -87,20 +33,20 @@ def _drafts(number: int) -> list[Draft]:
     return [Draft(seed=i, wordings=(), clues=(f"Clue {i}.",), answer="x") for i in range(number)]
 
 
-def test_every_draft_gets_its_own_question_in_order(endpoint: Endpoint) -> None:
+def test_every_draft_gets_its_own_question_in_order(endpoint: ChatServer) -> None:
     writer = _writer(endpoint.url)
     assert writer.write(_drafts(12)) == [f"Asked: Clue {i}." for i in range(12)]
     assert (writer.usage.requests, writer.usage.prompt_tokens, writer.usage.completion_tokens) == (12, 120, 36)
     assert {body["model"] for body in endpoint.requests} == {"m"}
 
 
-def test_no_more_requests_run_at_once_than_allowed(endpoint: Endpoint) -> None:
+def test_no_more_requests_run_at_once_than_allowed(endpoint: ChatServer) -> None:
     endpoint.delay_s = 0.05
     _writer(endpoint.url, concurrency=3).write(_drafts(12))
     assert 2 <= endpoint.most_open <= 3
 
 
-def test_the_key_comes_from_the_named_variable(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_comes_from_the_named_variable(endpoint: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_KEY", "abc")
     _writer(endpoint.url, api_key_variable="SOME_KEY").write(_drafts(1))
     monkeypatch.delenv("SOME_KEY")
@@ -109,31 +55,31 @@ def test_the_key_comes_from_the_named_variable(endpoint: Endpoint, monkeypatch: 
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_transient_failures_are_tried_again(endpoint: Endpoint, status: int) -> None:
-    endpoint.reply = lambda number, body: (status, "busy") if number <= 2 else (200, completion(body))
+def test_transient_failures_are_tried_again(endpoint: ChatServer, status: int) -> None:
+    endpoint.reply = lambda number, body: (status, "busy") if number <= 2 else (200, completion(asked(body)))
     assert _writer(endpoint.url).write(_drafts(1)) == ["Asked: Clue 0."]
     assert len(endpoint.requests) == 3
 
 
-def test_a_refused_key_is_not_tried_again(endpoint: Endpoint) -> None:
+def test_a_refused_key_is_not_tried_again(endpoint: ChatServer) -> None:
     endpoint.reply = lambda number, body: (401, "wrong key")
     with pytest.raises(EndpointError, match="HTTP 401: wrong key"):
         _writer(endpoint.url).write(_drafts(1))
     assert len(endpoint.requests) == 1
 
 
-def test_a_reply_without_a_question_gives_none(endpoint: Endpoint) -> None:
-    endpoint.reply = lambda number, body: (200, completion(body, "I would rather not."))
+def test_a_reply_without_a_question_gives_none(endpoint: ChatServer) -> None:
+    endpoint.reply = lambda number, body: (200, completion("I would rather not."))
     assert _writer(endpoint.url).write(_drafts(2)) == [None, None]
 
 
-def test_a_reply_that_is_no_completion_is_an_endpoint_error(endpoint: Endpoint) -> None:
+def test_a_reply_that_is_no_completion_is_an_endpoint_error(endpoint: ChatServer) -> None:
     endpoint.reply = lambda number, body: (200, "<html>hello</html>")
     with pytest.raises(EndpointError, match="no chat completion"):
         _writer(endpoint.url).write(_drafts(1))
 
 
-def test_a_slow_endpoint_runs_into_the_timeout(endpoint: Endpoint) -> None:
+def test_a_slow_endpoint_runs_into_the_timeout(endpoint: ChatServer) -> None:
     endpoint.delay_s = 1.0
     with pytest.raises(EndpointError, match="ReadTimeout"):
         _writer(endpoint.url, timeout_s=0.1, max_retries=1).write(_drafts(1))
@@ -147,9 +93,9 @@ def test_an_endpoint_that_is_down_says_what_is_kept_and_what_to_do() -> None:
     assert "kept: the graph" in message and "synthesis.writer.type=template" in message
 
 
-def test_synthesis_runs_on_an_endpoint(endpoint: Endpoint, towns: Path, make_questions: Callable) -> None:
+def test_synthesis_runs_on_an_endpoint(endpoint: ChatServer, towns: Path, make_questions: Callable) -> None:
     def reply(number: int, body: dict) -> tuple[int, str]:
-        return 200, completion(body, f"<question>What stands at the end of riddle number {number}?</question>")
+        return 200, completion(f"<question>What stands at the end of riddle number {number}?</question>")
 
     endpoint.reply = reply
     writer = {"type": "openai", "base_url": endpoint.url, "model": "m", "concurrency": 4}

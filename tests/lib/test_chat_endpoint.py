@@ -1,0 +1,81 @@
+"""The client of chat completions against a real HTTP server on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from lib.chat_endpoint import ChatEndpoint
+from lib.errors import EndpointError, RequestRefusedError
+from lib.settings.endpoint import EndpointSettings
+from tests.chat_server import completion, serve
+
+HELLO = [{"role": "user", "content": "hello"}]
+
+
+def client(url, **more):
+    settings = EndpointSettings.model_validate({"base_url": url, "model": "m", "timeout_s": 5.0, **more})
+    return ChatEndpoint(settings, pause_s=0.01)
+
+
+def ask(endpoint, items=(0,), **more):
+    async def one(item):
+        return await endpoint.complete(HELLO, temperature=0.5, seed=item, **more)
+
+    return endpoint.work_through(one, items)
+
+
+def test_a_request_carries_what_was_asked_and_a_reply_says_whether_it_was_cut():
+    with serve(lambda number, body: (200, completion("hi", "length" if number == 1 else "stop"))) as server:
+        endpoint = client(server.url)
+        (first,) = ask(endpoint, [2**40 + 3], max_tokens=7)
+        (second,) = ask(endpoint)
+    assert (first.text, first.is_cut, second.is_cut) == ("hi", True, False)
+    assert server.requests[0] == {"model": "m", "temperature": 0.5, "seed": 3, "messages": HELLO, "max_tokens": 7}
+    assert "max_tokens" not in server.requests[1]
+    assert endpoint.usage.note() == ", 2 requests, 20 + 6 tokens"
+
+
+@pytest.mark.parametrize(("status", "kind"), [(400, RequestRefusedError), (422, RequestRefusedError)])
+def test_a_refused_request_is_told_from_an_endpoint_that_fails(status, kind):
+    with serve(lambda number, body: (status, "too long")) as server, pytest.raises(kind, match="after 1 attempt: HTTP"):
+        ask(client(server.url))
+    with serve(lambda number, body: (401, "no key")) as server, pytest.raises(EndpointError) as raised:
+        ask(client(server.url))
+    assert not isinstance(raised.value, RequestRefusedError)
+
+
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1/v1", "http://127.0.0.1:port/v1", "127.0.0.1"])
+def test_an_address_that_is_none_is_an_endpoint_error_at_once(url):
+    with pytest.raises(EndpointError, match="after 1 attempt"):
+        ask(client(url))
+
+
+@pytest.mark.parametrize(
+    "body", ["[]", '{"choices": []}', '{"choices": [{"message": null}]}', "null", '{"error": "x"}']
+)
+def test_any_other_json_is_no_completion(body):
+    with serve(lambda number, _: (200, body)) as server, pytest.raises(EndpointError, match="no chat completion"):
+        ask(client(server.url))
+
+
+def test_the_first_failure_ends_the_work_that_is_still_in_flight():
+    ended = []
+
+    async def work(item):
+        try:
+            if item == 0:
+                await endpoint.complete(HELLO, temperature=0, seed=0)
+            await asyncio.sleep(30)
+        finally:
+            ended.append(item)
+
+    with serve(lambda number, body: (403, "no")) as server:
+        endpoint = client(server.url)
+        started = time.perf_counter()
+        with pytest.raises(EndpointError, match="HTTP 403"):
+            endpoint.work_through(work, range(5))
+    assert time.perf_counter() - started < 10
+    assert sorted(ended) == list(range(5))
