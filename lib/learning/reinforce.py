@@ -26,16 +26,18 @@ from lib.environments.page_index import PageIndex
 from lib.environments.search import SearchEnvironment
 from lib.errors import GateError, SynthesisError
 from lib.learning.action_logprobs import ActionLogProbs
+from lib.learning.item_order import items_of_step
 from lib.learning.policy_loss import policy_loss
 from lib.learning.rollout_batch import select_samples
 from lib.learning.schedule import constant_with_warmup
 from lib.learning.step_log import StepLog
 from lib.learning.step_measures import TokenMeasures, step_row
 from lib.learning.token_batch import MicroBatch, Sample, make_micro_batches
-from lib.learning.trainer import DTYPES, Trainer
+from lib.learning.trainer import Trainer
 from lib.learning.trajectory import is_kept, save_step
 from lib.policy.conversation import ChatFormat
 from lib.policy.load import load_model, load_tokenizer
+from lib.policy.precision import DTYPES
 from lib.policy.save import save_checkpoint
 from lib.policy.transformers_engine import TransformersEngine
 from lib.rollout.attempt import episode_limits, make_engine, read_questions
@@ -133,7 +135,7 @@ def reinforce_step(learner: Learner, step: int, log: StepLog) -> None:
 def _roll_out(learner: Learner, step: int) -> list[Episode]:
     settings = learner.job.settings
     wanted = settings.reinforce
-    chosen = questions_of_step(len(learner.questions), step, wanted.groups, learner.job.seed)
+    chosen = items_of_step(len(learner.questions), step=step, per_step=wanted.groups, seed=learner.job.seed)
     mine = chosen[learner.trainer.rank :: learner.trainer.num_ranks]
     return collect_episodes(
         [learner.questions[place] for place in mine],
@@ -148,16 +150,6 @@ def _roll_out(learner: Learner, step: int) -> list[Episode]:
             redundancy_weight=wanted.redundancy_weight,
         ),
     )
-
-
-def questions_of_step(num_questions: int, step: int, groups: int, seed: int) -> list[int]:
-    """Questions of a step when every pass over the set goes in an order of its own."""
-    chosen = []
-    for place in range(step * groups, (step + 1) * groups):
-        epoch, offset = divmod(place, num_questions)
-        order = np.random.default_rng(derive_seed(seed, "pass", epoch)).permutation(num_questions)
-        chosen.append(int(order[offset]))
-    return chosen
 
 
 def _train(learner: Learner, samples: list[Sample], step: int, rate: float) -> tuple[float, float, TokenMeasures]:

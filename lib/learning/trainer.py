@@ -16,9 +16,9 @@ import torch.distributed as dist
 
 from lib.learning.action_logprobs import ActionLogProbs
 from lib.learning.token_batch import MicroBatch
+from lib.policy.precision import DTYPES
 from lib.settings.learning import WorkerSettings
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 # The only tag that is kept: a resumed run needs the last checkpoint and no other.
 TAG = "last"
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
 
+from lib.policy.precision import DTYPES
 from lib.policy.save import WEIGHTS, save_weights
-
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def step_folder(root: Path, step: int) -> Path:
@@ -17,7 +17,7 @@ def step_folder(root: Path, step: int) -> Path:
     return root / f"step_{step:05d}"
 
 
-def save_step(weights, root: Path, *, step: int, precision: str) -> None:
+def save_step(weights: Iterable[tuple[str, torch.Tensor]], root: Path, *, step: int, precision: str) -> None:
     """Write the weights after a step; a half-written file never bears the final name."""
     folder = step_folder(root, step)
     partial = folder.with_suffix(".partial")

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import time
 
-import numpy as np
 import pyarrow.parquet as pq
 import torch
 
+from lib.learning.item_order import items_of_step
 from lib.learning.schedule import cosine_with_warmup
 from lib.learning.step_log import StepLog
 from lib.learning.token_batch import MicroBatch, Sample, make_micro_batches
 from lib.learning.trainer import Trainer
 from lib.policy.load import load_model
 from lib.policy.save import save_checkpoint
-from lib.seeds import derive_seed
 from lib.settings.learning import WarmUpSettings
 from lib.workers.rank import Job, run_rank
 
@@ -56,7 +55,7 @@ def _train_step(
     step: int, rows: list[dict], trainer: Trainer, settings: WarmUpSettings, seed: int, log: StepLog
 ) -> None:
     started = time.perf_counter()
-    chosen = _rows_of_step(len(rows), step, settings.batch_size, seed)
+    chosen = items_of_step(len(rows), step=step, per_step=settings.batch_size, seed=seed)
     mine = chosen[trainer.rank :: trainer.num_ranks]
     all_tokens = step < settings.full_loss_share * settings.steps
     batches = make_micro_batches([_sample(rows[i], all_tokens) for i in mine], max_tokens=MICRO_BATCH_TOKENS)
@@ -74,16 +73,6 @@ def _train_step(
         num_action_tokens=int(trainer.sum_over_ranks(sum(len(batch.target) for batch in batches))),
         seconds_train=time.perf_counter() - started,
     )
-
-
-def _rows_of_step(num_rows: int, step: int, batch_size: int, seed: int) -> list[int]:
-    """Rows of a step when every epoch goes through all rows in an order of its own."""
-    chosen = []
-    for place in range(step * batch_size, (step + 1) * batch_size):
-        epoch, offset = divmod(place, num_rows)
-        order = np.random.default_rng(derive_seed(seed, "epoch", epoch)).permutation(num_rows)
-        chosen.append(int(order[offset]))
-    return chosen
 
 
 def _sample(row: dict, all_tokens: bool) -> Sample:

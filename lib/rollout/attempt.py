@@ -12,6 +12,7 @@ from lib.environments.page_index import PageIndex
 from lib.environments.search import SearchEnvironment
 from lib.policy.conversation import ChatFormat
 from lib.policy.load import load_model, load_tokenizer
+from lib.policy.precision import DTYPES
 from lib.policy.transformers_engine import TransformersEngine
 from lib.progress import Progress
 from lib.rollout.collect import collect_episodes
@@ -21,7 +22,6 @@ from lib.settings.policy import EngineSettings
 from lib.settings.settings import Settings
 
 QUESTION_COLUMNS = ["id", "prompt", "answer", "aliases", "hops"]
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def attempt(
