@@ -49,6 +49,10 @@ class EndpointError(RopewalkError):
     """A language-model endpoint that does not answer as it should."""
 
 
+class RequestRefusedError(EndpointError):
+    """An endpoint that is up and refuses one request, for instance a conversation that is too long for it."""
+
+
 class ArtifactError(RopewalkError):
     """An artifact that is missing, damaged or of another kind."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from lib.synthesis.writer import Draft, Usage
+from lib.chat_endpoint import Usage
+from lib.synthesis.writer import Draft
 
 OPENINGS = ("", "", "", "", "", "Please tell me: ", "I would like to know: ", "Can you find out: ")
 

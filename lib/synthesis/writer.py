@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from lib.chat_endpoint import Usage
+
 
 @dataclass(frozen=True)
 class Draft:
@@ -25,23 +27,10 @@ class Draft:
     blurred: bool = False
 
 
-@dataclass
-class Usage:
-    """What a writer spent."""
-
-    requests: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-    def note(self) -> str:
-        """For a progress note; empty where nothing was spent."""
-        if not self.requests:
-            return ""
-        return f", {self.requests:,} requests, {self.prompt_tokens:,} + {self.completion_tokens:,} tokens"
-
-
 class Writer(Protocol):
     name: str
-    usage: Usage
+
+    @property
+    def usage(self) -> Usage: ...
 
     def write(self, drafts: list[Draft]) -> list[str | None]: ...

@@ -1,0 +1,152 @@
+"""A language model behind any endpoint that speaks the OpenAI chat-completions protocol.
+
+In: chat messages. Out: the model's reply. Work runs side by side up to a limit; transient failures are
+tried again with growing, jittered pauses; tokens are counted. An endpoint that fails for good is an
+EndpointError, which ends all work in flight; it is never an empty reply.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import httpx
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from lib.errors import EndpointError, RequestRefusedError
+from lib.settings.endpoint import EndpointSettings
+
+LONGEST_PAUSE_S = 20.0
+RETRIED_STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+# The request was understood and found wanting: too long, or against the provider's rules.
+REFUSED_STATUS = frozenset({400, 413, 422})
+SHOWN_CHARACTERS = 200  # of a reply that is no completion
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+ChatMessage = dict[str, str]  # role, content
+
+
+@dataclass
+class Usage:
+    """What was asked and spent."""
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def note(self) -> str:
+        """For a progress note; empty where nothing was spent."""
+        if not self.requests:
+            return ""
+        return f", {self.requests:,} requests, {self.prompt_tokens:,} + {self.completion_tokens:,} tokens"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the model said."""
+
+    text: str
+    is_cut: bool  # it ran into the limit on its length
+
+
+class ChatEndpoint:
+    """Holds the settings and what was spent; ``pause_s`` is the first pause between two attempts."""
+
+    def __init__(self, settings: EndpointSettings, *, pause_s: float = 1.0):
+        self._settings, self._pause_s = settings, pause_s
+        self._url = f"{settings.base_url.rstrip('/')}/chat/completions"
+        self._client: httpx.AsyncClient | None = None
+        self.usage = Usage()
+
+    def work_through(self, work: Callable[[Item], Awaitable[Result]], items: Sequence[Item]) -> list[Result]:
+        """Results in the order of the items, at most ``concurrency`` of them at work at once.
+
+        ``work`` may call ``complete``. The first failure ends the rest and is raised as it is. Blocks.
+        """
+        return asyncio.run(self._work_through(work, items)) if items else []
+
+    async def complete(
+        self, messages: Sequence[ChatMessage], *, temperature: float, seed: int, max_tokens: int = 0
+    ) -> Reply:
+        """One reply. Raises EndpointError; RequestRefusedError where only this request is at fault."""
+        body: dict[str, Any] = {
+            "model": self._settings.model,
+            "temperature": temperature,
+            "seed": seed % 2**31,
+            "messages": list(messages),
+        }
+        if max_tokens:
+            body["max_tokens"] = max_tokens
+        attempts = AsyncRetrying(
+            stop=stop_after_attempt(self._settings.max_retries + 1),
+            wait=wait_random_exponential(multiplier=self._pause_s, max=LONGEST_PAUSE_S),
+            retry=retry_if_exception(_is_transient),
+            reraise=True,
+        )
+        try:
+            return await attempts(self._request, body)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise self._explain(error, attempts.statistics.get("attempt_number", 1)) from error
+
+    async def _work_through(self, work: Callable[[Item], Awaitable[Result]], items: Sequence[Item]) -> list[Result]:
+        key = os.environ.get(self._settings.api_key_variable, "")
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        gate = asyncio.Semaphore(self._settings.concurrency)
+
+        async def gated(item: Item) -> Result:
+            async with gate:
+                return await work(item)
+
+        limits = httpx.Limits(max_connections=self._settings.concurrency)
+        async with httpx.AsyncClient(headers=headers, timeout=self._settings.timeout_s, limits=limits) as client:
+            self._client = client
+            try:
+                async with asyncio.TaskGroup() as group:
+                    tasks = [group.create_task(gated(item)) for item in items]
+            except ExceptionGroup as failures:
+                raise failures.exceptions[0] from failures
+            finally:
+                self._client = None
+        return [task.result() for task in tasks]
+
+    async def _request(self, body: dict[str, Any]) -> Reply:
+        assert self._client is not None, "complete is called by what work_through runs"
+        self.usage.requests += 1
+        response = await self._client.post(self._url, json=body)
+        response.raise_for_status()
+        try:
+            data = response.json()
+            choice = data["choices"][0]
+            reply = Reply(choice["message"].get("content") or "", choice.get("finish_reason") == "length")
+            spent = data.get("usage") or {}
+            self.usage.prompt_tokens += spent.get("prompt_tokens") or 0
+            self.usage.completion_tokens += spent.get("completion_tokens") or 0
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise EndpointError(
+                f"The endpoint's reply is no chat completion: {response.text[:SHOWN_CHARACTERS]!r}",
+                where=self._settings.base_url,
+                next_step="Check that base_url ends where /chat/completions begins, usually in /v1.",
+            ) from error
+        return reply
+
+    def _explain(self, error: Exception, num_attempts: int) -> EndpointError:
+        told = f"{type(error).__name__}: {error}".rstrip(": ")
+        kind = EndpointError
+        if isinstance(error, httpx.HTTPStatusError):
+            told = f"HTTP {error.response.status_code}: {error.response.text[:SHOWN_CHARACTERS]}"
+            kind = RequestRefusedError if error.response.status_code in REFUSED_STATUS else EndpointError
+        return kind(
+            f"The endpoint fails after {num_attempts} attempt{'s' * (num_attempts > 1)}: {told}",
+            where=self._settings.base_url,
+            next_step=f"Start the endpoint, check the key in {self._settings.api_key_variable}, and run again.",
+        )
+
+
+def _is_transient(error: BaseException) -> bool:
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.status_code in RETRIED_STATUS
+    return isinstance(error, httpx.TransportError) and not isinstance(error, httpx.UnsupportedProtocol)
