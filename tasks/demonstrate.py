@@ -1,4 +1,4 @@
-"""Episodes that show the way: an oracle that follows each question's path with real tool calls."""
+"""Episodes that show the way: those of an oracle, or the right ones of a teacher behind an endpoint."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def _demonstrate(work: Work) -> None:
         out=work.out,
         seed=work.seed,
         progress=work.progress,
+        scratch=work.scratch,
     )
 
 

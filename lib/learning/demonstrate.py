@@ -1,88 +1,113 @@
-"""Questions -> demonstrations: episodes of the oracle that answer right, for the warm-up."""
+"""Questions -> demonstrations: a teacher's episodes that answer right, for the warm-up."""
 
 from __future__ import annotations
 
-import asyncio
+from collections import Counter
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from lib.environments.environment import Question
+from data_contracts.episodes import EPISODES
 from lib.environments.page_index import PageIndex
 from lib.environments.search import SearchEnvironment
-from lib.errors import GateError
+from lib.errors import EndpointError, GateError
 from lib.learning.mask_audit import audit_masks
-from lib.learning.oracle import EvidenceStep, OracleEngine
+from lib.learning.teacher import TEACHERS, Scene, Teacher
+from lib.learning.trial import Trial, TrialLog
 from lib.policy.conversation import ChatFormat
 from lib.policy.load import load_tokenizer
 from lib.progress import Progress
 from lib.rollout.attempt import QUESTION_COLUMNS, episode_limits
-from lib.rollout.episode import Episode, episode_table
-from lib.rollout.run_episode import EpisodeLimits, run_episode
 from lib.seeds import derive_seed
 from lib.settings.settings import Settings
 
+SHOWN_REASONS = 3  # of a progress note
+
 
 def demonstrate(
-    settings: Settings, *, graph: Path, questions: Path, base: Path, out: Path, seed: int, progress: Progress
+    settings: Settings,
+    *,
+    graph: Path,
+    questions: Path,
+    base: Path,
+    out: Path,
+    seed: int,
+    progress: Progress,
+    scratch: Path | None = None,
 ) -> None:
-    """Write ``episodes.parquet``: the demonstrations that end right, at most ``warm_up.num_demonstrations``."""
+    """Write ``episodes.parquet``: the demonstrations that end right, at most ``warm_up.num_demonstrations``.
+
+    Args:
+        scratch: a folder in which an endpoint's trials outlive a failure, so that they are not paid for twice.
+
+    Raises EndpointError when a teacher's endpoint fails for good, GateError when nothing can be demonstrated.
+    """
     chat = ChatFormat(load_tokenizer(base / "checkpoint"))
     index = PageIndex.load(graph)
-    table = pq.read_table(questions / "questions.parquet")
-    train = table.filter(pc.equal(table["split"], "train"))
-    limits = episode_limits(settings, temperature=1.0)
-    kept: list[Episode] = []
-    wanted = settings.warm_up.num_demonstrations
-    rejected: dict[str, int] = {}
-    for row in _shuffled(train, seed):
-        if len(kept) == wanted:
-            break
-        episode = _play(row, settings, index, chat, limits, seed)
-        if episode.correct and episode.well_formed:
-            kept.append(episode)
-            progress.update(len(kept), wanted, "demonstrations")
-        else:
-            reason = str(episode.status) if not episode.answer else "wrong answer"
-            rejected[reason] = rejected.get(reason, 0) + 1
-    if not kept:
-        raise GateError(
-            f"none of {train.num_rows} training questions could be demonstrated: {rejected}",
-            next_step="check that the pages state the facts, or raise environment.max_tool_calls and engine.max_tokens",
-        )
-    demonstrations = episode_table(kept, policy="oracle", benchmark="train")
+    log = TrialLog(scratch / "trials.jsonl" if scratch else None)
+    scene = Scene(
+        chat,
+        make_environment=lambda: SearchEnvironment(index, settings.environment),
+        limits=episode_limits(settings, temperature=1.0),
+        seed=seed,
+    )
+    teacher = TEACHERS[type(settings.warm_up.teacher)](settings.warm_up, scene, log)
+    rows = _training_questions(questions, seed)
+    try:
+        kept = _collect(teacher, rows, settings.warm_up.num_demonstrations, progress)
+    except EndpointError as error:
+        raise EndpointError(
+            f"The teacher cannot demonstrate. {error.what}",
+            where=error.where,
+            kept="graph, questions and base policy" + (f", and the trials of {len(log)} questions" if scratch else ""),
+            next_step=f"{error.next_step} Or take the oracle: `ropewalk run --set warm_up.teacher.type=oracle`.",
+        ) from error
+    demonstrations = pa.Table.from_pylist(kept, schema=EPISODES.schema)
     audit_masks(demonstrations, stop_tokens=chat.stop_tokens, limits=settings.warm_up)
     pq.write_table(demonstrations, out / "episodes.parquet")
 
 
-def _shuffled(train: pa.Table, seed: int) -> list[dict]:
+def _training_questions(questions: Path, seed: int) -> list[dict]:
+    """Rows of the training split, in an order of their own."""
+    table = pq.read_table(questions / "questions.parquet")
+    train = table.filter(pc.equal(table["split"], "train"))
     rows = train.select([*QUESTION_COLUMNS, "evidence"]).to_pylist()
     return sorted(rows, key=lambda row: derive_seed(seed, "demonstration order", row["id"]))
 
 
-def _play(
-    row: dict, settings: Settings, index: PageIndex, chat: ChatFormat, limits: EpisodeLimits, seed: int
-) -> Episode:
-    question = Question(**{name: row[name] for name in QUESTION_COLUMNS})
-    evidence = [EvidenceStep(e["title"], e["query"], e["fact"], e["value"]) for e in row["evidence"]]
-    episode_seed = derive_seed(seed, "demonstration", question.id)
-    oracle = OracleEngine(
-        evidence,
-        question.answer,
-        chat=chat,
-        detour_share=settings.warm_up.detour_share,
-        random_seed=episode_seed,
-    )
-    return asyncio.run(
-        run_episode(
-            question,
-            sample=0,
-            seed=episode_seed,
-            engine=oracle,
-            chat=chat,
-            make_environment=lambda: SearchEnvironment(index, settings.environment),
-            limits=limits,
+def _collect(teacher: Teacher, rows: list[dict], wanted: int, progress: Progress) -> list[dict]:
+    """Rows of the kept episodes; each round plays as many questions as demonstrations are missing."""
+    tally = _Tally(teacher, wanted, progress)
+    kept: list[dict] = []
+    waiting = iter(rows)
+    while len(kept) < wanted and (round_ := list(islice(waiting, wanted - len(kept)))):
+        trials = teacher.play(round_, tally.hear)
+        kept += [trial.kept for trial in trials if trial.kept]
+        if not kept and all(trial.broke for trial in trials):
+            break
+    if not kept:
+        raise GateError(
+            f"none of {tally.num_questions} training questions could be demonstrated: {dict(tally.rejected)}",
+            next_step="check that the pages state the facts, or raise environment.max_tool_calls and engine.max_tokens",
         )
-    )
+    return kept
+
+
+class _Tally:
+    """Counts trials and says so."""
+
+    def __init__(self, teacher: Teacher, wanted: int, progress: Progress):
+        self._teacher, self._wanted, self._progress = teacher, wanted, progress
+        self.num_questions = self.num_kept = 0
+        self.rejected: Counter[str] = Counter()
+
+    def hear(self, trial: Trial) -> None:
+        self.num_questions += 1
+        self.num_kept += trial.kept is not None
+        self.rejected.update(trial.rejected)
+        reasons = ", ".join(f"{count} {reason}" for reason, count in self.rejected.most_common(SHOWN_REASONS))
+        note = f"demonstrations{f'; rejected: {reasons}' if reasons else ''}{self._teacher.usage.note()}"
+        self._progress.update(self.num_kept, self._wanted, note)

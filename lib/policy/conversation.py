@@ -116,6 +116,11 @@ class ChatFormat:
             *self._encode(self._after_result),
         ]
 
+    def read_result(self, tokens: list[int]) -> str:
+        """The content of what ``encode_result`` gave."""
+        before, after = len(self._encode(self._before_result)), len(self._encode(self._after_result))
+        return self._tokenizer.decode(tokens[before : len(tokens) - after], skip_special_tokens=False)
+
     def encode_reply(self, content: str) -> list[int]:
         """Tokens of a reply that somebody else wrote, its stop token included."""
         return [*self._encode_content(content), self.stop_token]

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lib.environments.environment import CallResult, CallStatus, Environment, Question, ToolCall
+from lib.errors import EndpointError, RequestRefusedError
 from lib.policy.conversation import ChatFormat
 from lib.policy.engine import Completion, Engine, Finish, SampleRequest
+from lib.policy.plain_text import PlainText
 from lib.policy.tool_calls import MalformedCall, parse_tool_calls
 from lib.rewards.exact_match import is_correct
 from lib.rewards.strict import strict_reward
@@ -36,16 +38,22 @@ async def run_episode(
     sample: int,
     seed: int,
     engine: Engine,
-    chat: ChatFormat,
+    chat: ChatFormat | PlainText,
     make_environment: Callable[[], Environment],
     limits: EpisodeLimits,
 ) -> Episode:
-    """Play one attempt. Whatever breaks becomes the episode's status and error, never an exception."""
+    """Play one attempt. Whatever breaks becomes the episode's status and error.
+
+    Only an endpoint that fails for good is raised (EndpointError): it breaks every episode alike, so whoever
+    collects them has to stop.
+    """
     episode = Episode(id=f"{question.id}/{seed}/{sample}", question_id=question.id, sample=sample, seed=seed)
     started = time.perf_counter()
     try:
         await _play(episode, question, engine, chat, make_environment(), limits)
     except Exception as error:  # boundary: one episode's failure never touches another
+        if isinstance(error, EndpointError) and not isinstance(error, RequestRefusedError):
+            raise
         episode.status, episode.error = EpisodeStatus.FAILED, f"{type(error).__name__}: {error}"
     finally:
         engine.release(episode.id)
@@ -58,7 +66,7 @@ async def _play(
     episode: Episode,
     question: Question,
     engine: Engine,
-    chat: ChatFormat,
+    chat: ChatFormat | PlainText,
     environment: Environment,
     limits: EpisodeLimits,
 ) -> None:
@@ -99,7 +107,7 @@ async def _play(
 
 
 async def _sample_turn(
-    episode: Episode, turn: int, engine: Engine, chat: ChatFormat, limits: EpisodeLimits
+    episode: Episode, turn: int, engine: Engine, chat: ChatFormat | PlainText, limits: EpisodeLimits
 ) -> Completion | None:
     """The next turn, or None when the conversation leaves no room for one."""
     room = limits.max_tokens - len(episode.conversation.tokens)

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from lib.settings.section import Section
+from lib.settings.teacher import OracleTeacher, TeacherSettings
 
 
 class WorkerSettings(Section):
@@ -35,8 +36,10 @@ class WarmUpSettings(Section):
     """Supervised training on demonstrations."""
 
     num_demonstrations: int = Field(256, ge=1)
-    """Episodes of the oracle or the teacher."""
-    steps: int = Field(20, ge=1)
+    """Episodes to learn from."""
+    teacher: TeacherSettings = OracleTeacher()
+    """Who plays them."""
+    steps: int = Field(24, ge=1)
     batch_size: int = Field(8, ge=1)
     """Episodes a step, over all ranks."""
     learning_rate: float = Field(3e-4, gt=0)
@@ -56,8 +59,8 @@ class WarmUpSettings(Section):
 class ReinforceSettings(Section):
     """Multi-turn reinforcement learning with group-relative advantages."""
 
-    steps: int = Field(14, ge=1)
-    groups: int = Field(4, ge=1)
+    steps: int = Field(12, ge=1)
+    groups: int = Field(6, ge=1)
     """Questions a step, over all ranks."""
     group_size: int = Field(8, ge=2)
     """Episodes a question."""
@@ -74,6 +77,9 @@ class ReinforceSettings(Section):
     """Upper clip (1 + clip_high)."""
     divide_by_std: bool = True
     """Divide the advantage by the group's standard deviation."""
+    full_normalizer: bool = True
+    """Divide the loss by the action tokens of all episodes, those of dropped groups too, so that a step with
+    little signal moves little; otherwise by those trained on."""
     kl_weight: float = Field(0.0, ge=0)
     """Weight of the KL term against the warmed-up policy; 0 leaves it out."""
     redundancy_weight: float = Field(0.1, ge=0)

@@ -21,10 +21,17 @@ from lib.store.manifest import FORMAT
 # Settings that do not count, with the reason.
 EXCLUDED_SETTINGS = {
     "seed": "it is a component of its own",
-    "synthesis.writer.api_key_variable": "says where the key is, not who writes",
-    "synthesis.writer.concurrency": "changes how fast the writer is asked, not what it is asked",
-    "synthesis.writer.timeout_s": "changes when a request is given up, not its answer",
-    "synthesis.writer.max_retries": "changes how often a failed request is repeated, not its answer",
+    **{
+        f"{endpoint}.{key}": reason
+        for endpoint in ("synthesis.writer", "synthesis.judge", "warm_up.teacher")
+        for key, reason in {
+            "api_key_variable": "says where the key is, not who answers",
+            "concurrency": "changes how fast the model is asked, not what it is asked",
+            "timeout_s": "changes when a request is given up, not its answer",
+            "max_retries": "changes how often a failed request is repeated, not its answer",
+        }.items()
+    },
+    "synthesis.judge.checkpoint": "the files' content is a component; their place does not matter",
     "source.triples": "the file's content is a component; its place does not matter",
     "source.entities": "the file's content is a component; its place does not matter",
     "source.relations": "the file's content is a component; its place does not matter",
