@@ -28,7 +28,7 @@ from lib.errors import GateError, SynthesisError
 from lib.learning.action_logprobs import ActionLogProbs
 from lib.learning.item_order import items_of_step
 from lib.learning.policy_loss import policy_loss
-from lib.learning.rollout_batch import select_samples
+from lib.learning.rollout_batch import RolloutBatch, select_samples
 from lib.learning.schedule import constant_with_warmup
 from lib.learning.step_log import StepLog
 from lib.learning.step_measures import TokenMeasures, step_row
@@ -102,7 +102,7 @@ def reinforce_step(learner: Learner, step: int, log: StepLog) -> None:
     rolled_out = time.perf_counter()
     batch = select_samples(episodes, divide_by_std=settings.divide_by_std)
     rate = constant_with_warmup(step, peak=settings.learning_rate, warmup_steps=settings.warmup_steps)
-    loss, norm, measures = _train(learner, batch.samples, step, rate)
+    loss, norm, measures = _train(learner, batch, step, rate)
     _send_weights(learner, version=step + 1)
     table = episode_table(episodes, policy="reinforce", benchmark="train", step=step + 1)
     pq.write_table(table, _episodes_file(learner.job, step + 1, learner.trainer.rank))
@@ -152,12 +152,12 @@ def _roll_out(learner: Learner, step: int) -> list[Episode]:
     )
 
 
-def _train(learner: Learner, samples: list[Sample], step: int, rate: float) -> tuple[float, float, TokenMeasures]:
+def _train(learner: Learner, rolled_out: RolloutBatch, step: int, rate: float) -> tuple[float, float, TokenMeasures]:
     """Optimizer steps over the batch; none when no rank has a group with a signal."""
     settings = learner.job.settings.reinforce
     trainer = learner.trainer
     measures = TokenMeasures()
-    if trainer.sum_over_ranks(len(samples)) == 0:
+    if trainer.sum_over_ranks(len(rolled_out.samples)) == 0:
         return 0.0, 0.0, measures
 
     def loss(logprobs: torch.Tensor, batch: MicroBatch) -> torch.Tensor:
@@ -174,9 +174,13 @@ def _train(learner: Learner, samples: list[Sample], step: int, rate: float) -> t
         return value.loss
 
     total, norm = 0.0, 0.0
-    for part in _mini_batches(samples, settings.mini_batches, derive_seed(learner.job.seed, "mini-batches", step)):
+    num_tokens = None
+    if settings.full_normalizer:
+        num_tokens = trainer.sum_over_ranks(rolled_out.num_action_tokens) / settings.mini_batches
+    seed = derive_seed(learner.job.seed, "mini-batches", step)
+    for part in _mini_batches(rolled_out.samples, settings.mini_batches, seed):
         batches = make_micro_batches(part or [_nothing()], max_tokens=MICRO_BATCH_TOKENS)
-        total, norm = trainer.step(batches, loss=loss, learning_rate=rate)
+        total, norm = trainer.step(batches, loss=loss, learning_rate=rate, num_tokens=num_tokens)
     return total, norm, measures
 
 

@@ -22,6 +22,7 @@ class RolloutBatch:
     samples: list[Sample]
     groups_kept: int
     dropped: dict[str, int]  # episodes left out, by reason
+    num_action_tokens: int  # of all episodes that count, those of dropped groups too
 
 
 def select_samples(episodes: Sequence[Episode], *, divide_by_std: bool) -> RolloutBatch:
@@ -44,7 +45,8 @@ def select_samples(episodes: Sequence[Episode], *, divide_by_std: bool) -> Rollo
         rewards = [episode.reward.value for episode in group]
         for episode, advantage in zip(group, group_advantages(rewards, divide_by_std=divide_by_std), strict=True):
             samples.append(_sample(episode, float(advantage)))
-    return RolloutBatch(samples, groups_kept, dict(dropped))
+    tokens = sum(sum(episode.conversation.action_mask) for group in groups.values() for episode in group)
+    return RolloutBatch(samples, groups_kept, dict(dropped), tokens)
 
 
 def _sample(episode: Episode, advantage: float) -> Sample:

@@ -67,16 +67,18 @@ class Trainer:
         *,
         loss: Callable[[torch.Tensor, MicroBatch], torch.Tensor],
         learning_rate: float,
+        num_tokens: float | None = None,
     ) -> tuple[float, float]:
         """One optimizer step over this rank's micro-batches.
 
         ``loss`` maps log-probabilities and their batch to a sum over tokens; the sum over all ranks
-        is divided by the number of trained tokens of all ranks. A rank with fewer batches than
-        another repeats its first with weight 0, since ranks take every pass together.
+        is divided by ``num_tokens``, by default the number of trained tokens of all ranks. A rank with
+        fewer batches than another repeats its first with weight 0, since ranks take every pass together.
 
         Returns (loss, gradient norm).
         """
-        num_trained = max(1.0, self.sum_over_ranks(sum(len(batch.target) for batch in batches)))
+        if num_tokens is None:
+            num_tokens = self.sum_over_ranks(sum(len(batch.target) for batch in batches))
         passes = int(self.max_over_ranks(len(batches)))
         assert batches, "a rank without a batch cannot take part in a step"
         for group in self._engine.optimizer.param_groups:
@@ -84,7 +86,7 @@ class Trainer:
         total = 0.0
         for place in range(passes):
             batch = batches[place if place < len(batches) else 0].to(self.device)
-            weight = self.num_ranks / num_trained if place < len(batches) else 0.0
+            weight = self.num_ranks / max(1.0, num_tokens) if place < len(batches) else 0.0
             self._engine.set_gradient_accumulation_boundary(place == passes - 1)
             value = loss(self.logprobs(batch), batch) * weight
             self._engine.backward(value)

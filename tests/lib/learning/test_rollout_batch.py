@@ -48,3 +48,10 @@ def test_every_episode_is_either_trained_on_or_counted_as_dropped(outcomes):
     mixed = [g for g in {g for g, _ in outcomes} if len({r for h, r in outcomes if h == g}) == 2]
     assert batch.groups_kept == len(mixed)
     assert len(batch.samples) == sum(g in mixed for g, _ in outcomes)
+
+
+def test_tokens_of_dropped_groups_count_in_the_full_normalizer():
+    kept = [episode("a", 0, 1), episode("a", 1, 0)]
+    dropped = [episode("b", 0, 0), episode("b", 1, 0)]
+    broken = [episode("c", 0, 0, status=EpisodeStatus.FAILED)]
+    assert select_samples(kept + dropped + broken, divide_by_std=True).num_action_tokens == 4
