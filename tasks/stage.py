@@ -56,6 +56,19 @@ def no_files(settings: Settings) -> dict[str, Path]:
 
 
 @dataclass(frozen=True)
+class Dependencies:
+    """What a result depends on beside its inputs and the user's files."""
+
+    modules: tuple[str, ...] = ()  # of lib; their import closure is the code
+    settings: tuple[str, ...] = ()  # sections
+    libraries: tuple[str, ...] = ()  # distributions that change its numbers
+
+
+def nothing_more(settings: Settings) -> Dependencies:
+    return Dependencies()
+
+
+@dataclass(frozen=True)
 class Stage:
     """A declaration: what the stage reads, what its result depends on and which function does the work."""
 
@@ -67,27 +80,38 @@ class Stage:
     settings: tuple[str, ...] = ()  # sections that the result depends on
     libraries: tuple[str, ...] = ()  # distributions that change its numbers
     seeded: bool = True
+    more: Callable[[Settings], Dependencies] = field(default=nothing_more)  # only under some settings
     files: Callable[[Settings], dict[str, Path]] = field(default=no_files)  # the user's, by settings key
     retries: int = 0  # after a transient failure
 
+    def dependencies(self, settings: Settings) -> Dependencies:
+        """All that counts under these settings."""
+        more = self.more(settings)
+        return Dependencies(
+            modules=(self.module, *more.modules),
+            settings=(*self.settings, *more.settings),
+            libraries=tuple(sorted({*self.libraries, *more.libraries})),
+        )
+
     def visible_settings(self, settings: Settings) -> Settings:
         """Only what the stage declares, so that nothing outside its fingerprint can change its result."""
-        sections = {name: getattr(settings, name) for name in self.settings}
+        sections = {name: getattr(settings, name) for name in self.dependencies(settings).settings}
         return Settings(**sections, seed=settings.seed if self.seeded else 0)
 
     def fingerprint(self, run: Run, inputs: dict[str, str]) -> Fingerprint:
         """The fingerprint, given the digests of the inputs by stage name."""
         kinds = {self.kind.name: self.kind.version}
         kinds |= {stage.kind.name: stage.kind.version for stage in self.inputs}
+        counts = self.dependencies(run.settings)
         return build_fingerprint(
             self.name,
             contracts=kinds,
-            settings={name: getattr(run.settings, name) for name in self.settings},
+            settings={name: getattr(run.settings, name) for name in counts.settings},
             files=digest_user_files(self.files(run.settings), run.store.root),
             inputs=inputs,
             seed=run.settings.seed if self.seeded else None,
-            code=code_closure(self.module),
-            libraries=self.libraries,
+            code={name: digest for module in counts.modules for name, digest in code_closure(module).items()},
+            libraries=counts.libraries,
         )
 
 

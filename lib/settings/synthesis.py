@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from lib.settings.endpoint import EndpointSettings
+from lib.settings.judge import JudgeSettings, NoJudge
 from lib.settings.section import Section
 
 
@@ -53,14 +54,16 @@ class SynthesisSettings(Section):
     """Most questions of a split, as a share of those wanted, with the same relations in the same order."""
     duplicate_threshold: float = Field(0.9, gt=0, le=1)
     """Estimated Jaccard similarity of word shingles from which a question counts as a duplicate."""
+    judge: JudgeSettings = NoJudge()
+    """Whose attempts at a question decide whether it is kept."""
     difficulty_attempts: int = Field(4, ge=1, le=64)
-    """Attempts of the judging policy per question, when one is given."""
+    """Attempts of the judge at a question."""
     difficulty_min_successes: int = Field(0, ge=0)
     """Fewest successes with which a question is kept."""
     difficulty_max_successes: int = Field(0, ge=0)
     """Most successes with which a question is kept."""
     min_difficulty: float = Field(0.0, ge=0, le=1)
-    """Lower bound of the graph measure of difficulty, used when no policy judges."""
+    """Lower bound of the graph measure of difficulty, used without a judge."""
     max_difficulty: float = Field(1.0, ge=0, le=1)
     """Upper bound of the same."""
     validation_share: float = Field(0.15, gt=0, lt=1)
@@ -72,6 +75,15 @@ class SynthesisSettings(Section):
     def hops_form_a_range(self) -> SynthesisSettings:
         if self.min_hops > self.max_hops:
             raise ValueError("min_hops must not exceed max_hops, since no path could have a length in between")
+        return self
+
+    @model_validator(mode="after")
+    def successes_form_a_range(self) -> SynthesisSettings:
+        if not self.difficulty_min_successes <= min(self.difficulty_max_successes, self.difficulty_attempts):
+            raise ValueError(
+                "difficulty_min_successes must exceed neither difficulty_max_successes nor difficulty_attempts, "
+                "since no question could qualify"
+            )
         return self
 
     @model_validator(mode="after")

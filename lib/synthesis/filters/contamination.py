@@ -16,6 +16,11 @@ class ContaminationFilter:
         self._paths.add(tuple(path))
         self._pairs.add(_fold(pair))
 
+    def release(self, path: Sequence[Hashable], pair: tuple[str, str]) -> None:
+        """Take a held-out question back; no other that was checked has its path or pair."""
+        self._paths.discard(tuple(path))
+        self._pairs.discard(_fold(pair))
+
     def check(self, path: Sequence[Hashable], pair: tuple[str, str]) -> tuple[bool, str]:
         """``(keep, reason)``."""
         if tuple(path) in self._paths:

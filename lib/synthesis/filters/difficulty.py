@@ -1,13 +1,11 @@
 """Keeps questions of the wanted difficulty.
 
-With a policy at hand, k attempts at each question are counted and the number of successes must lie in
+With a judge at hand, k attempts at each question are counted and the number of successes must lie in
 a range (DeepDive keeps 0 of 4 by a strong model, section 1.1 of its recipe); without one a measure
 taken from the source stands in.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 
 def within_difficulty(value: float, *, low: float, high: float) -> tuple[bool, str]:
@@ -19,11 +17,12 @@ def within_difficulty(value: float, *, low: float, high: float) -> tuple[bool, s
     return True, ""
 
 
-def within_successes(attempt: Callable[[str], int], question: str, *, low: int, high: int) -> tuple[bool, str, int]:
-    """``(keep, reason, successes)``; ``attempt`` returns how many of its attempts were right."""
-    successes = attempt(question)
+def within_successes(successes: int | None, *, low: int, high: int) -> tuple[bool, str]:
+    """``(keep, reason)`` for the number of right attempts; None says that one of them broke."""
+    if successes is None:
+        return False, "an attempt broke"
     if successes < low:
-        return False, "too few attempts succeed", successes
+        return False, "too few attempts succeed"
     if successes > high:
-        return False, "too many attempts succeed", successes
-    return True, "", successes
+        return False, "too many attempts succeed"
+    return True, ""

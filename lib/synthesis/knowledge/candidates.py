@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 from lib.sources.graph import KnowledgeGraph
+from lib.synthesis.judge import Exercise
 from lib.synthesis.knowledge.paths import Path, pattern_of
 
 
@@ -24,6 +25,16 @@ class Candidate:
     prompt: str = ""
     writer: str = ""
 
+    @property
+    def id(self) -> str:
+        """Follows from prompt, answer and path."""
+        digest = hashlib.sha256(f"{self.prompt}\x1f{self.answer}\x1f{self.path.key}".encode()).hexdigest()
+        return f"knowledge-{digest[:16]}"
+
+    @property
+    def exercise(self) -> Exercise:
+        return Exercise(self.id, self.prompt, self.answer, tuple(self.aliases), len(self.evidence))
+
     def pair(self, graph: KnowledgeGraph) -> tuple[str, str]:
         return graph.titles[self.path.nodes[0]], self.answer
 
@@ -36,10 +47,9 @@ class Candidate:
         return [clue.anchor for _, clue in self.path.clues if clue.anchor is not None]
 
     def row(self, graph: KnowledgeGraph, *, filters: tuple[str, ...]) -> dict:
-        """A row of the contract of questions; the id follows from prompt and answer."""
-        digest = hashlib.sha256(f"{self.prompt}\x1f{self.answer}\x1f{self.path.key}".encode()).hexdigest()
+        """A row of the contract of questions."""
         return {
-            "id": f"knowledge-{digest[:16]}",
+            "id": self.id,
             "domain": "knowledge",
             "prompt": self.prompt,
             "answer": self.answer,

@@ -1,12 +1,10 @@
 """Paths of one split -> rows of questions, filter by filter, everything counted.
 
-The order puts what is cheap first and what costs money (the writer, a judging policy) last. Each
+The order puts what is cheap first and what costs most (the writer, a judge) last. Each
 filter answers ``(keep, reason)``; the sieve only asks and counts.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 from lib.seeds import derive_seed
 from lib.settings.synthesis import SynthesisSettings
@@ -17,6 +15,7 @@ from lib.synthesis.filters.difficulty import within_difficulty, within_successes
 from lib.synthesis.filters.duplicates import DuplicateFilter
 from lib.synthesis.filters.leak import leaks_answer, names_hidden
 from lib.synthesis.funnel import Funnel
+from lib.synthesis.judge import Judge
 from lib.synthesis.knowledge.candidates import Candidate
 from lib.synthesis.knowledge.draw import PathDrawer
 from lib.synthesis.knowledge.evidence import gather_evidence
@@ -49,9 +48,9 @@ class Sieve:
         *,
         funnel: Funnel,
         writer: Writer,
-        attempt: Callable[[str], int] | None,
+        judge: Judge | None,
     ):
-        self._graph, self._settings, self._writer, self._attempt = graph, settings, writer, attempt
+        self._graph, self._settings, self._writer, self._judge = graph, settings, writer, judge
         self.funnel = funnel
         self._duplicates = DuplicateFilter(settings.duplicate_threshold)
         self._contamination = ContaminationFilter()
@@ -80,13 +79,13 @@ class Sieve:
             if candidate := self._draft(path, drawer, seed):
                 candidates.append(candidate)
         self._write(candidates)
-        rows = []
+        worded = [candidate for candidate in candidates if candidate.prompt and self._check_words(candidate)]
+        kept = self._judge_all(worded)
+        kept_ids = {candidate.id for candidate in kept}
         for candidate in candidates:
-            if candidate.prompt and self._check_words(candidate):
-                rows.append(candidate.row(self._graph, filters=FILTERS))
-            else:
+            if candidate.id not in kept_ids:
                 self._balance_of().release(candidate.answer.casefold(), pattern_of(self._graph, candidate.path))
-        return rows
+        return [candidate.row(self._graph, filters=FILTERS) for candidate in kept]
 
     def _balance_of(self) -> BalanceFilter:
         assert self._balance is not None, "start_split comes before sift"
@@ -113,7 +112,7 @@ class Sieve:
             return None
         answer, aliases = answer_of(graph, path)
         effort = effort_of(graph, path)
-        if self._attempt is None:
+        if self._judge is None:
             limits = {"low": self._settings.min_difficulty, "high": self._settings.max_difficulty}
             if not self._passes("difficulty", within_difficulty(effort, **limits), told):
                 return None
@@ -149,20 +148,21 @@ class Sieve:
             return False
         if not self._passes("duplicates", self._duplicates.check(prompt), prompt):
             return False
-        if self._attempt is not None and not self._judge(candidate):
-            return False
         if candidate.split != "train":
             self._contamination.hold_out(path, pair)
         return True
 
-    def _judge(self, candidate: Candidate) -> bool:
-        settings = self._settings
-        assert self._attempt is not None
-        keep, reason, successes = within_successes(
-            self._attempt,
-            candidate.prompt,
-            low=settings.difficulty_min_successes,
-            high=settings.difficulty_max_successes,
-        )
-        candidate.difficulty = 1 - min(1.0, successes / settings.difficulty_attempts)
-        return self._passes("difficulty", (keep, reason), candidate.prompt)
+    def _judge_all(self, candidates: list[Candidate]) -> list[Candidate]:
+        """The filter that tries the questions, all at once."""
+        if self._judge is None or not candidates:
+            return candidates
+        settings, kept = self._settings, []
+        limits = {"low": settings.difficulty_min_successes, "high": settings.difficulty_max_successes}
+        counts = self._judge.count_successes([candidate.exercise for candidate in candidates])
+        for candidate, successes in zip(candidates, counts, strict=True):
+            if self._passes("difficulty", within_successes(successes, **limits), candidate.prompt):
+                candidate.difficulty = 1 - (successes or 0) / settings.difficulty_attempts
+                kept.append(candidate)
+            elif candidate.split != "train":
+                self._contamination.release(candidate.path.key, candidate.pair(self._graph))
+        return kept

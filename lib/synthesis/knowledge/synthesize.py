@@ -7,7 +7,6 @@ are made first, so that a training question can be compared with them. The recip
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path as FilePath
 
 import pyarrow as pa
@@ -21,6 +20,7 @@ from lib.settings import synthesis as settings_module
 from lib.settings.synthesis import SynthesisSettings
 from lib.sources.graph import load_graph
 from lib.synthesis.funnel import Funnel
+from lib.synthesis.judge import Judge
 from lib.synthesis.knowledge.clues import AttributeIndex
 from lib.synthesis.knowledge.draw import PathDrawer
 from lib.synthesis.knowledge.sieve import FILTERS, Sieve
@@ -44,13 +44,12 @@ def synthesize(
     out: FilePath,
     seed: int,
     progress: Progress,
-    attempt: Callable[[str], int] | None = None,
+    judge: Judge | None = None,
 ) -> None:
     """Write ``questions`` and ``funnel`` into ``out``.
 
     Args:
-        attempt: how many of a judging policy's attempts at a prompt are right; without it a measure of
-            the graph stands for difficulty.
+        judge: makes the attempts that decide on difficulty; without it a measure of the graph does.
 
     Raises SynthesisError where a split gets no question at all.
     """
@@ -62,7 +61,7 @@ def synthesize(
         seed=derive_seed(seed, "splits") % 2**32,
     )
     funnel, writer = Funnel(FILTERS), WRITERS[type(settings.writer)](settings.writer)
-    sieve = Sieve(knowledge, settings, funnel=funnel, writer=writer, attempt=attempt)
+    sieve = Sieve(knowledge, settings, funnel=funnel, writer=writer, judge=judge)
     rows: list[dict] = []
     index = AttributeIndex(knowledge)
     for name in ("test", "validation", "train"):
@@ -74,7 +73,8 @@ def synthesize(
     rows.sort(key=lambda row: (SPLITS.index(row["split"]), row["id"]))
     pq.write_table(pa.Table.from_pylist(rows, schema=QUESTIONS.schema), out / "questions.parquet")
     pq.write_table(funnel.table(), out / "funnel.parquet")
-    progress.update(len(rows), len(rows), f"{len(rows):,} questions{writer.usage.note()}")
+    spent = "".join(user.usage.note() for user in (writer, judge) if user)
+    progress.update(len(rows), len(rows), f"{len(rows):,} questions{spent}")
 
 
 def _fill_split(

@@ -66,6 +66,22 @@ def test_an_excluded_field_of_the_writer_changes_nothing(field, value):
 
 
 @pytest.mark.parametrize(
+    ("field", "value"), [("api_key_variable", "OTHER"), ("concurrency", 3), ("timeout_s", 1.0), ("max_retries", 1)]
+)
+@pytest.mark.parametrize("place", ["synthesis.judge", "warm_up.teacher"])
+def test_an_excluded_field_of_another_endpoint_changes_nothing(place, field, value):
+    section, key = place.split(".")
+
+    def digest(**changed):
+        endpoint = {"type": "openai", "base_url": "http://a/v1", "model": "m"} | changed
+        settings = Settings.model_validate({section: {key: endpoint}})
+        return build(settings={section: getattr(settings, section)}).digest
+
+    assert digest() == digest(**{field: value})
+    assert digest() != digest(model="another")
+
+
+@pytest.mark.parametrize(
     ("field", "value"),
     [
         ("threads", 7),

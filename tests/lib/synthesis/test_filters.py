@@ -59,6 +59,15 @@ def test_contamination_means_an_equal_path_or_an_equal_pair() -> None:
     assert filter_.check(("a", "b"), ("Iceland", "x")) == (True, "")
 
 
+def test_a_held_out_question_can_be_taken_back() -> None:
+    filter_ = ContaminationFilter()
+    filter_.hold_out(("a", "b", "c"), ("Iceland", "Krona"))
+    filter_.hold_out(("d", "e"), ("Norway", "Krone"))
+    filter_.release(("a", "b", "c"), ("ICELAND", "krona"))
+    assert filter_.check(("a", "b", "c"), ("Iceland", "Krona")) == (True, "")
+    assert not filter_.check(("d", "e"), ("x", "y"))[0]
+
+
 def test_balance_caps_answers_and_patterns_and_gives_room_back() -> None:
     filter_ = BalanceFilter(wanted=100, answer_share=0.04, pattern_share=0.5)
     assert [filter_.check("euro", i)[0] for i in range(6)] == [True] * 4 + [False] * 2
@@ -71,6 +80,7 @@ def test_difficulty_is_a_range_of_a_measure_or_of_successes() -> None:
     assert within_difficulty(0.5, low=0.4, high=0.6) == (True, "")
     assert within_difficulty(0.3, low=0.4, high=0.6) == (False, "easier than min_difficulty")
     assert within_difficulty(0.7, low=0.4, high=0.6) == (False, "harder than max_difficulty")
-    assert within_successes(lambda _: 0, "q", low=0, high=0) == (True, "", 0)
-    assert within_successes(lambda _: 2, "q", low=0, high=0) == (False, "too many attempts succeed", 2)
-    assert within_successes(lambda _: 0, "q", low=1, high=3) == (False, "too few attempts succeed", 0)
+    assert within_successes(0, low=0, high=0) == (True, "")
+    assert within_successes(2, low=0, high=0) == (False, "too many attempts succeed")
+    assert within_successes(0, low=1, high=3) == (False, "too few attempts succeed")
+    assert within_successes(None, low=0, high=4) == (False, "an attempt broke")

@@ -182,18 +182,6 @@ def test_the_funnel_adds_up(towns: Path, make_questions: Make) -> None:
     assert all(row["example"] for row in funnel if row["reason"])
 
 
-def test_a_judging_policy_decides_by_its_successes(towns: Path, make_questions: Make) -> None:
-    rows, funnel = make_questions(
-        towns,
-        num_questions=40,
-        difficulty_max_successes=1,
-        attempt=lambda prompt: len(prompt) % 4,
-    )
-    assert all(len(row["prompt"]) % 4 <= 1 for row in rows)
-    assert {row["difficulty"] for row in rows} <= {1.0, 0.75}
-    assert any(row["filter"] == "difficulty" and row["reason"] == "too many attempts succeed" for row in funnel)
-
-
 def test_where_no_path_qualifies_the_error_names_the_filter_and_the_setting(towns: Path, make_questions: Make) -> None:
     with pytest.raises(SynthesisError) as raised:
         make_questions(towns, min_difficulty=0.99)

@@ -1,0 +1,139 @@
+"""Judges of difficulty: a policy, or a language model behind an endpoint, tries each question several times.
+
+In: questions with their answers. Out: how many attempts were right, made in the very environment in which
+policies learn and are evaluated (DeepDive: 4 attempts with a search tool).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+
+from lib.chat_endpoint import ChatEndpoint, Usage
+from lib.environments.environment import Question
+from lib.environments.page_index import PageIndex
+from lib.environments.search import SearchEnvironment
+from lib.errors import EndpointError
+from lib.policy.conversation import ChatFormat
+from lib.policy.load import load_model, load_tokenizer
+from lib.policy.plain_text import PlainText
+from lib.rollout.attempt import episode_limits, make_engine
+from lib.rollout.collect import collect_episodes
+from lib.rollout.endpoint_episode import run_endpoint_episode
+from lib.rollout.episode import Episode
+from lib.rollout.run_episode import EpisodeLimits
+from lib.seeds import derive_seed
+from lib.settings import judge as settings_module
+from lib.settings.settings import Settings
+from lib.synthesis.judge import Exercise, Judge
+
+# Tokens are code points there, and the endpoint has limits of its own: only turns and calls end an episode.
+ENDPOINT_MAX_TOKENS = 2**31
+
+
+class PolicyJudge:
+    """Loads its checkpoint once, for all batches. Raises PolicyError where it does not load."""
+
+    def __init__(self, settings: Settings, *, pages: Path, seed: int):
+        judge = settings.synthesis.judge
+        assert isinstance(judge, settings_module.PolicyJudge)
+        self.usage = Usage()
+        self._samples, self._seed = settings.synthesis.difficulty_attempts, seed
+        self._environment, self._index = settings.environment, PageIndex.load(pages)
+        self._limits = episode_limits(settings, temperature=judge.temperature)
+        self._chat = ChatFormat(load_tokenizer(judge.checkpoint))
+        self._engine = make_engine(load_model(judge.checkpoint), settings.engine)
+
+    def count_successes(self, exercises: list[Exercise]) -> list[int | None]:
+        episodes = collect_episodes(
+            [_question(exercise) for exercise in exercises],
+            samples=self._samples,
+            seed=self._seed,
+            engine=self._engine,
+            chat=self._chat,
+            make_environment=lambda: SearchEnvironment(self._index, self._environment),
+            limits=self._limits,
+        )
+        return _count(exercises, episodes)
+
+
+class EndpointJudge:
+    """Attempts run side by side up to the endpoint's limit; ``pause_s`` is the first pause between two requests."""
+
+    def __init__(self, settings: Settings, *, pages: Path, seed: int, pause_s: float = 1.0):
+        judge = settings.synthesis.judge
+        assert isinstance(judge, settings_module.OpenAIJudge)
+        self._judge, self._endpoint = judge, ChatEndpoint(judge, pause_s=pause_s)
+        self._samples, self._seed = settings.synthesis.difficulty_attempts, seed
+        self._environment, self._index = settings.environment, PageIndex.load(pages)
+        self._limits = EpisodeLimits(
+            max_tokens=ENDPOINT_MAX_TOKENS,
+            max_new_tokens=ENDPOINT_MAX_TOKENS,
+            max_turns=settings.environment.max_turns,
+            max_tool_calls=settings.environment.max_tool_calls,
+            max_malformed=settings.environment.max_malformed,
+            temperature=judge.temperature,
+            top_p=1.0,
+        )
+
+    @property
+    def usage(self) -> Usage:
+        return self._endpoint.usage
+
+    def count_successes(self, exercises: list[Exercise]) -> list[int | None]:
+        """Raises EndpointError when the endpoint fails for good."""
+        attempts = list(product(map(_question, exercises), range(self._samples)))
+        try:
+            return _count(exercises, self._endpoint.work_through(self._attempt, attempts))
+        except EndpointError as error:
+            raise EndpointError(
+                f"No question can be judged. {error.what}",
+                where=error.where,
+                kept="the graph",
+                next_step=f"{error.next_step} Or do without: `ropewalk run --set synthesis.judge.type=none`.",
+            ) from error
+
+    async def _attempt(self, attempt: tuple[Question, int]) -> Episode:
+        question, sample = attempt
+        return await run_endpoint_episode(
+            question,
+            sample=sample,
+            seed=derive_seed(self._seed, question.id, sample),
+            endpoint=self._endpoint,
+            settings=self._judge,
+            chat=PlainText(),
+            make_environment=lambda: SearchEnvironment(self._index, self._environment),
+            limits=self._limits,
+        )
+
+
+JUDGES: dict[type, Callable[..., Judge]] = {
+    settings_module.PolicyJudge: PolicyJudge,
+    settings_module.OpenAIJudge: EndpointJudge,
+}
+
+
+def make_judge(settings: Settings, *, pages: Path, seed: int) -> Judge | None:
+    """The judge that ``synthesis.judge`` names; None where a measure of the graph stands for it."""
+    kind = type(settings.synthesis.judge)
+    return JUDGES[kind](settings, pages=pages, seed=seed) if kind in JUDGES else None
+
+
+def _question(exercise: Exercise) -> Question:
+    return Question(
+        id=exercise.id,
+        prompt=exercise.prompt,
+        answer=exercise.answer,
+        aliases=list(exercise.aliases),
+        hops=exercise.hops,
+    )
+
+
+def _count(exercises: list[Exercise], episodes: list[Episode]) -> list[int | None]:
+    """Right episodes of each exercise; one that broke says nothing about difficulty."""
+    successes = dict.fromkeys((exercise.id for exercise in exercises), 0)
+    broken = {episode.question_id for episode in episodes if not episode.status.counts_for_learning}
+    for episode in episodes:
+        successes[episode.question_id] += episode.correct
+    return [None if exercise.id in broken else successes[exercise.id] for exercise in exercises]

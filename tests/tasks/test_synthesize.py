@@ -1,0 +1,74 @@
+"""What the questions depend on follows from who judges them."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from lib.errors import SettingsError
+from lib.settings.load import load_settings
+from tasks.run import Run
+from tasks.synthesize import SYNTHESIZE
+
+ENDPOINT = ["synthesis.judge.type=openai", "synthesis.judge.base_url=http://a/v1", "synthesis.judge.model=m"]
+
+
+@pytest.fixture
+def fingerprint(tmp_path):
+    def build(*overrides):
+        return SYNTHESIZE.fingerprint(Run(load_settings("nano", list(overrides)), tmp_path / "store"), {"source": "x"})
+
+    return build
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    return folder
+
+
+def judged_by(checkpoint):
+    return ["synthesis.judge.type=policy", f"synthesis.judge.checkpoint={checkpoint}"]
+
+
+def test_without_a_judge_neither_engine_nor_environment_nor_their_code_count(fingerprint):
+    plain = fingerprint()
+    assert plain.digest == fingerprint("engine.max_tokens=99", "environment.max_turns=2").digest
+    rooms = {name.split(".")[1] for name in plain.components["code"] if name.startswith("lib.")}
+    assert not rooms & {"environments", "policy", "rollout"}
+    assert "torch" not in plain.components["libraries"]
+
+
+def test_a_judging_endpoint_brings_the_environment_in(fingerprint):
+    judged = fingerprint(*ENDPOINT)
+    assert judged.digest != fingerprint(*ENDPOINT, "environment.max_turns=2").digest
+    assert judged.digest == fingerprint(*ENDPOINT, "engine.max_tokens=99").digest
+    assert judged.digest == fingerprint(*ENDPOINT, "synthesis.judge.concurrency=3").digest
+    assert {"lib.rollout.judge", "lib.environments.search"} <= set(judged.components["code"])
+
+
+def test_a_judging_policy_brings_the_engine_and_its_files_in(fingerprint, checkpoint, tmp_path):
+    judged = fingerprint(*judged_by(checkpoint))
+    assert judged.digest != fingerprint(*judged_by(checkpoint), "engine.max_tokens=99").digest
+    assert "torch" in judged.components["libraries"]
+    moved = shutil.copytree(checkpoint, tmp_path / "elsewhere")
+    assert fingerprint(*judged_by(moved)).digest == judged.digest
+    (moved / "config.json").write_text('{"changed": true}')
+    changes = [str(change) for change in fingerprint(*judged_by(moved)).changes_since(judged.components)]
+    assert changes == ["files synthesis.judge.checkpoint/config.json changed"]
+
+
+def test_a_checkpoint_that_is_not_there_is_named(fingerprint, tmp_path):
+    with pytest.raises(SettingsError, match="synthesis.judge.checkpoint points to a file that does not exist"):
+        fingerprint(*judged_by(tmp_path / "gone"))
+
+
+def test_a_stage_sees_the_sections_that_its_judge_needs(checkpoint):
+    settings = load_settings("nano", ["environment.max_turns=2"])
+    judged = load_settings("nano", ["environment.max_turns=2", *judged_by(checkpoint)])
+    assert SYNTHESIZE.visible_settings(settings).environment.max_turns != 2
+    assert SYNTHESIZE.visible_settings(judged).environment.max_turns == 2
+    assert SYNTHESIZE.visible_settings(judged).engine == judged.engine
