@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import shutil
 
+import pyarrow.parquet as pq
 import pytest
 
 from lib.errors import SettingsError
 from lib.settings.load import load_settings
 from tasks.run import Run
+from tasks.source import SOURCE
+from tasks.stage import run_stage
 from tasks.synthesize import SYNTHESIZE
+from tests.chat_server import completion, serve
 
+RELATIONS = (("mayor", "Mx"), ("river", "Water"), ("twin", "Sister"))
 ENDPOINT = ["synthesis.judge.type=openai", "synthesis.judge.base_url=http://a/v1", "synthesis.judge.model=m"]
 
 
@@ -72,3 +77,32 @@ def test_a_stage_sees_the_sections_that_its_judge_needs(checkpoint):
     assert SYNTHESIZE.visible_settings(settings).environment.max_turns != 2
     assert SYNTHESIZE.visible_settings(judged).environment.max_turns == 2
     assert SYNTHESIZE.visible_settings(judged).engine == judged.engine
+
+
+def write_triples(path):
+    rows = [(f"Town {n}", relation, f"{word} {n}") for n in range(40) for relation, word in RELATIONS]
+    path.write_text("\n".join("\t".join(row) for row in rows))
+    return path
+
+
+def test_the_stage_asks_its_judge(tmp_path):
+    def answer(number, body):
+        return 200, completion(f"<answer>{'Mx 3' if number % 2 else 'nothing'}</answer>")
+
+    with serve(answer) as server:
+        overrides = [
+            "source.type=triples",
+            f"source.triples={write_triples(tmp_path / 'facts.tsv')}",
+            "synthesis.num_questions=12",
+            "synthesis.difficulty_attempts=2",
+            "synthesis.judge.type=openai",
+            f"synthesis.judge.base_url={server.url}",
+            "synthesis.judge.model=m",
+        ]
+        run = Run(load_settings("nano", overrides), tmp_path / "store")
+        graph, _ = run_stage(SOURCE, run, {})
+        questions, _ = run_stage(SYNTHESIZE, run, {"source": graph})
+    rows = pq.read_table(run.store.path(questions) / "questions.parquet").to_pylist()
+    assert rows and {row["difficulty"] for row in rows} == {1.0}
+    prompts = {body["messages"][1]["content"] for body in server.requests}
+    assert {row["prompt"] for row in rows} <= prompts
