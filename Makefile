@@ -16,7 +16,7 @@ run: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup $(ARGS)
 
 lint: $(VENV)/.installed-test
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .

@@ -85,7 +85,7 @@ def test_the_artifact_fits_its_contracts_and_episode_ids_are_unique(job, episode
 def test_budgets_below_the_own_one_are_read_off_and_those_above_are_run(job, episode, episode_table):
     policy = ScriptedPolicy(episode, episode_table)
     evaluate(job, attempt=policy)
-    assert {call[3] for call in policy.calls} == {6, 9}
+    assert {call[3] for call in policy.calls} == {job.settings.environment.max_tool_calls, 9}
     scores = scores_of(job)
     # of the questions 0..7, those with at most 1 call are 0, 1, 4, 5; at most 2 calls: 2 and 6 too
     assert scores["reinforce", "accuracy_budget_1", 1]["value"] == pytest.approx(4 / 12)
