@@ -31,7 +31,7 @@ DEMONSTRATE = Stage(
     work=_demonstrate,
     module="lib.learning.demonstrate",
     inputs=(SOURCE, SYNTHESIZE, BASE),
-    settings=("policy", "engine", "environment", "warm_up"),
+    settings=("policy", "engine", "environment", "demonstrate"),
     libraries=("bm25s", "numpy", "pyarrow", "tokenizers", "transformers"),
     retries=1,
 )

@@ -38,7 +38,7 @@ def demonstrate(
     progress: Progress,
     scratch: Path | None = None,
 ) -> None:
-    """Write ``episodes.parquet``: the demonstrations that end right, at most ``warm_up.num_demonstrations``.
+    """Write ``episodes.parquet``: the demonstrations that end right, at most ``demonstrate.num_episodes``.
 
     Args:
         scratch: a folder in which an endpoint's trials outlive a failure, so that they are not paid for twice.
@@ -54,19 +54,19 @@ def demonstrate(
         limits=episode_limits(settings, temperature=1.0),
         seed=seed,
     )
-    teacher = TEACHERS[type(settings.warm_up.teacher)](settings.warm_up, scene, log)
+    teacher = TEACHERS[type(settings.demonstrate.teacher)](settings.demonstrate, scene, log)
     rows = _training_questions(questions, seed)
     try:
-        kept = _collect(teacher, rows, settings.warm_up.num_demonstrations, progress)
+        kept = _collect(teacher, rows, settings.demonstrate.num_episodes, progress)
     except EndpointError as error:
         raise EndpointError(
             f"The teacher cannot demonstrate. {error.what}",
             where=error.where,
             kept="graph, questions and base policy" + (f", and the trials of {len(log)} questions" if scratch else ""),
-            next_step=f"{error.next_step} Or take the oracle: `ropewalk run --set warm_up.teacher.type=oracle`.",
+            next_step=f"{error.next_step} Or take the oracle: `ropewalk run --set demonstrate.teacher.type=oracle`.",
         ) from error
     demonstrations = pa.Table.from_pylist(kept, schema=EPISODES.schema)
-    audit_masks(demonstrations, stop_tokens=chat.stop_tokens, limits=settings.warm_up)
+    audit_masks(demonstrations, stop_tokens=chat.stop_tokens, limits=settings.demonstrate)
     pq.write_table(demonstrations, out / "episodes.parquet")
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from lib.errors import GateError
-from lib.settings.learning import WarmUpSettings
+from lib.settings.demonstrate import DemonstrateSettings
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class MaskAudit:
     num_turns: int
 
 
-def audit_masks(episodes: pa.Table, *, stop_tokens: frozenset[int], limits: WarmUpSettings) -> MaskAudit:
+def audit_masks(episodes: pa.Table, *, stop_tokens: frozenset[int], limits: DemonstrateSettings) -> MaskAudit:
     """Check the action masks of an episodes table. Raises GateError naming the first bad episode."""
     trained = total = num_turns = 0
     columns = episodes.select(["id", "tokens", "action_mask", "turns"]).to_pylist()
@@ -53,6 +53,6 @@ def audit_masks(episodes: pa.Table, *, stop_tokens: frozenset[int], limits: Warm
         raise GateError(
             f"{share:.1%} of the tokens are trained, outside "
             f"[{limits.min_trained_share:.0%}, {limits.max_trained_share:.0%}]",
-            next_step="change warm_up.min_trained_share or max_trained_share if the episodes are as they should be",
+            next_step="change demonstrate.min_trained_share or max_trained_share if the episodes are as they should be",
         )
     return MaskAudit(share, num_turns)

@@ -20,7 +20,7 @@ from lib.rollout.attempt import QUESTION_COLUMNS
 from lib.rollout.endpoint_episode import run_endpoint_episode
 from lib.rollout.run_episode import EpisodeLimits, run_episode
 from lib.seeds import derive_seed
-from lib.settings.learning import WarmUpSettings
+from lib.settings.demonstrate import DemonstrateSettings
 from lib.settings.teacher import OpenAITeacher, OracleTeacher
 
 # Demonstrations are imitated turn by turn, so their form counts as much as their answers.
@@ -56,7 +56,7 @@ class Oracle:
 
     name = "oracle"
 
-    def __init__(self, settings: WarmUpSettings, scene: Scene, log: TrialLog):
+    def __init__(self, settings: DemonstrateSettings, scene: Scene, log: TrialLog):
         self._detour_share, self._scene = settings.detour_share, scene
         self.usage = Usage()
 
@@ -99,7 +99,7 @@ class EndpointTeacher:
 
     name = "teacher"
 
-    def __init__(self, settings: WarmUpSettings, scene: Scene, log: TrialLog, *, pause_s: float = 1.0):
+    def __init__(self, settings: DemonstrateSettings, scene: Scene, log: TrialLog, *, pause_s: float = 1.0):
         assert isinstance(settings.teacher, OpenAITeacher)
         self._settings, self._scene, self._log = settings.teacher, scene, log
         self._endpoint = ChatEndpoint(settings.teacher, pause_s=pause_s)
@@ -142,7 +142,7 @@ class EndpointTeacher:
         return trial
 
 
-TEACHERS: dict[type, Callable[[WarmUpSettings, Scene, TrialLog], Teacher]] = {
+TEACHERS: dict[type, Callable[[DemonstrateSettings, Scene, TrialLog], Teacher]] = {
     OracleTeacher: Oracle,
     OpenAITeacher: EndpointTeacher,
 }

@@ -7,7 +7,6 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from lib.settings.section import Section
-from lib.settings.teacher import OracleTeacher, TeacherSettings
 
 
 class WorkerSettings(Section):
@@ -35,10 +34,6 @@ class WorkerSettings(Section):
 class WarmUpSettings(Section):
     """Supervised training on demonstrations."""
 
-    num_demonstrations: int = Field(256, ge=1)
-    """Episodes to learn from."""
-    teacher: TeacherSettings = OracleTeacher()
-    """Who plays them."""
     steps: int = Field(24, ge=1)
     batch_size: int = Field(8, ge=1)
     """Episodes a step, over all ranks."""
@@ -46,14 +41,8 @@ class WarmUpSettings(Section):
     weight_decay: float = Field(0.0, ge=0)
     warmup_steps: int = Field(2, ge=0)
     max_grad_norm: float = Field(1.0, gt=0)
-    detour_share: float = Field(0.15, ge=0, le=1)
-    """Share of demonstrations with a detour: a vague search first, a page opened, a call repaired."""
     full_loss_share: float = Field(0.0, ge=0, le=1)
     """Share of the steps, from the start, that train on all tokens; for models from scratch."""
-    min_trained_share: float = Field(0.05, ge=0, le=1)
-    """Gate: least share of trained tokens in the demonstrations."""
-    max_trained_share: float = Field(0.95, ge=0, le=1)
-    """Gate: greatest share of the same."""
 
 
 class ReinforceSettings(Section):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from lib.settings.demonstrate import DemonstrateSettings
 from lib.settings.environment import EnvironmentSettings
 from lib.settings.evaluate import EvaluateSettings
 from lib.settings.learning import ExtrapolateSettings, ReinforceSettings, WarmUpSettings, WorkerSettings
@@ -24,6 +25,7 @@ class Settings(Section):
     engine: EngineSettings = EngineSettings()
     environment: EnvironmentSettings = EnvironmentSettings()
     workers: WorkerSettings = WorkerSettings()
+    demonstrate: DemonstrateSettings = DemonstrateSettings()
     warm_up: WarmUpSettings = WarmUpSettings()
     reinforce: ReinforceSettings = ReinforceSettings()
     extrapolate: ExtrapolateSettings = ExtrapolateSettings()

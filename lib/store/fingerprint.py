@@ -23,7 +23,7 @@ EXCLUDED_SETTINGS = {
     "seed": "it is a component of its own",
     **{
         f"{endpoint}.{key}": reason
-        for endpoint in ("synthesis.writer", "synthesis.judge", "warm_up.teacher")
+        for endpoint in ("synthesis.writer", "synthesis.judge", "demonstrate.teacher")
         for key, reason in {
             "api_key_variable": "says where the key is, not who answers",
             "concurrency": "changes how fast the model is asked, not what it is asked",

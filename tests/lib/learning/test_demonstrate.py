@@ -13,18 +13,18 @@ from lib.errors import GateError
 from lib.learning.demonstrate import demonstrate
 from lib.learning.mask_audit import audit_masks
 from lib.progress import Silent
-from lib.settings.learning import WarmUpSettings
+from lib.settings.demonstrate import DemonstrateSettings
 from lib.settings.settings import Settings
 
 
-def settings(**warm_up):
-    return Settings.model_validate({"policy": {"type": "nano"}, "warm_up": warm_up, "engine": {"max_tokens": 2000}})
+def settings(**section):
+    return Settings.model_validate({"policy": {"type": "nano"}, "demonstrate": section, "engine": {"max_tokens": 2000}})
 
 
-def make(out, world_graph, world_questions, world_policy, *, seed=0, **warm_up):
+def make(out, world_graph, world_questions, world_policy, *, seed=0, **section):
     out.mkdir(exist_ok=True)
     demonstrate(
-        settings(**warm_up),
+        settings(**section),
         graph=world_graph,
         questions=world_questions,
         base=world_policy,
@@ -41,14 +41,14 @@ def world(world_graph, world_questions, world_policy):
 
 
 def test_demonstrations_answer_right_and_fit_the_contract(tmp_path, world):
-    table, _ = EPISODES.check(make(tmp_path, *world, num_demonstrations=10))
+    table, _ = EPISODES.check(make(tmp_path, *world, num_episodes=10))
     assert table.num_rows == 10
     assert set(table["correct"].to_pylist()) == {True}
     assert set(table["status"].to_pylist()) == {"answered"}
 
 
 def test_only_training_questions_are_demonstrated(tmp_path, world):
-    table = make(tmp_path, *world, num_demonstrations=1000)
+    table = make(tmp_path, *world, num_episodes=1000)
     numbers = {int(name.split("-")[1]) for name in table["question_id"].to_pylist()}
     assert numbers == set(range(30))
 
@@ -99,10 +99,10 @@ def lose_a_stop_token(row):
 def test_the_audit_names_the_episode_and_place(tmp_path, world, chat, change, words):
     table = tampered(make(tmp_path, *world), change)
     with pytest.raises(GateError, match=words):
-        audit_masks(table, stop_tokens=chat.stop_tokens, limits=WarmUpSettings())
+        audit_masks(table, stop_tokens=chat.stop_tokens, limits=DemonstrateSettings())
 
 
 def test_the_audit_bounds_the_trained_share(tmp_path, world, chat):
     table = make(tmp_path, *world)
     with pytest.raises(GateError, match="of the tokens are trained"):
-        audit_masks(table, stop_tokens=chat.stop_tokens, limits=WarmUpSettings(max_trained_share=0.05))
+        audit_masks(table, stop_tokens=chat.stop_tokens, limits=DemonstrateSettings(max_trained_share=0.05))

@@ -58,10 +58,14 @@ MALFORMED = "I am not sure."
 def teach(tmp_path, world_graph, world_questions, world_policy):
     """(url, settings of the teacher) -> (rows of the demonstrations, progress notes)."""
 
-    def run(url, *, num_demonstrations=6, scratch=None, seed=0, **teacher):
+    def run(url, *, num_episodes=6, scratch=None, seed=0, **teacher):
         teacher = {"type": "openai", "base_url": url, "model": "m", "max_retries": 1, **teacher}
-        warm_up = {"teacher": teacher, "num_demonstrations": num_demonstrations}
-        values = {"policy": {"type": "nano"}, "warm_up": warm_up, "engine": {"max_tokens": 2000, "max_new_tokens": 100}}
+        shown = {"teacher": teacher, "num_episodes": num_episodes}
+        values = {
+            "policy": {"type": "nano"},
+            "demonstrate": shown,
+            "engine": {"max_tokens": 2000, "max_new_tokens": 100},
+        }
         notes = Notes()
         demonstrate(
             Settings.model_validate(values),
@@ -94,7 +98,7 @@ def test_right_episodes_become_demonstrations_of_what_the_teacher_wrote(teach, c
 
 def test_the_teacher_sees_the_conversation_as_chat_messages(teach):
     with serve(ScriptedTeacher()) as server:
-        teach(server.url, num_demonstrations=1, model="big", temperature=0.3, max_reply_tokens=50)
+        teach(server.url, num_episodes=1, model="big", temperature=0.3, max_reply_tokens=50)
     first, second = server.requests
     assert [message["role"] for message in first["messages"]] == ["system", "user"]
     assert "Each of your turns is at most 50 words" in first["messages"][0]["content"]
@@ -118,7 +122,7 @@ def test_rejected_attempts_are_repeated_up_to_the_limit_and_counted_by_reason(te
     scripts = {0: [WRONG], 1: [MALFORMED, WRONG], 2: [WRONG] * 9, 3: [MALFORMED] * 9}
     teacher = ScriptedTeacher(scripts)
     with serve(teacher) as server:
-        rows, notes = teach(server.url, num_demonstrations=1000, samples=3)
+        rows, notes = teach(server.url, num_episodes=1000, samples=3)
     kept = {int(row["question_id"].split("-")[1]): row["sample"] for row in rows}
     assert kept == {0: 1, 1: 2, **dict.fromkeys(range(4, 30), 0)}
     assert teacher.attempts[2] == teacher.attempts[3] == 3
@@ -128,14 +132,14 @@ def test_rejected_attempts_are_repeated_up_to_the_limit_and_counted_by_reason(te
 def test_nothing_is_asked_beyond_the_demonstrations_that_are_wanted(teach):
     teacher = ScriptedTeacher()
     with serve(teacher) as server:
-        teach(server.url, num_demonstrations=5, concurrency=16)
+        teach(server.url, num_episodes=5, concurrency=16)
     assert teacher.attempts.total() == 5
 
 
 def test_episodes_run_side_by_side_up_to_the_limit(teach):
     with serve(ScriptedTeacher()) as server:
         server.delay_s = 0.03
-        teach(server.url, num_demonstrations=12, concurrency=4)
+        teach(server.url, num_episodes=12, concurrency=4)
     assert 2 <= server.most_open <= 4
 
 
@@ -150,16 +154,16 @@ def test_an_endpoint_that_dies_stops_the_stage_and_finished_trials_are_not_playe
     teacher = ScriptedTeacher({town: [WRONG] for town in range(0, 30, 2)})
     with serve(lambda number, body: teacher(number, body) if number <= 20 else (503, "down")) as server:
         with pytest.raises(EndpointError) as raised:
-            teach(server.url, num_demonstrations=20, scratch=tmp_path, concurrency=2)
+            teach(server.url, num_episodes=20, scratch=tmp_path, concurrency=2)
     message = str(raised.value)
     finished = [json.loads(line) for line in (tmp_path / "trials.jsonl").read_text().splitlines()]
     assert finished
     assert "The teacher cannot demonstrate. The endpoint fails after 2 attempts: HTTP 503: down" in message
     assert f"the trials of {len(finished)} questions" in message
-    assert "warm_up.teacher.type=oracle" in message
+    assert "demonstrate.teacher.type=oracle" in message
     again = ScriptedTeacher()
     with serve(again) as server:
-        rows, _ = teach(server.url, num_demonstrations=20, scratch=tmp_path)
+        rows, _ = teach(server.url, num_episodes=20, scratch=tmp_path)
     assert len(rows) == 20
     assert not {trial["question_id"] for trial in finished} & {f"question-{town}" for town in again.attempts}
 
@@ -173,7 +177,7 @@ def test_an_endpoint_that_is_down_from_the_start_leaves_no_episode(teach, tmp_pa
 def test_a_refused_conversation_fails_alone(teach):
     teacher = ScriptedTeacher()
     with serve(lambda number, body: (400, "content rules") if number == 1 else teacher(number, body)) as server:
-        rows, notes = teach(server.url, num_demonstrations=30, samples=1)
+        rows, notes = teach(server.url, num_episodes=30, samples=1)
     assert len(rows) == 29
     assert "1 failed: RequestRefusedError: The endpoint fails after 1 attempt: HTTP 400: content rules" in notes[-1]
 
@@ -181,7 +185,7 @@ def test_a_refused_conversation_fails_alone(teach):
 def test_an_endpoint_that_refuses_everything_is_asked_for_one_round_only(teach):
     with serve(lambda number, body: (400, "unknown parameter")) as server:
         with pytest.raises(GateError, match="none of 4 training questions.*unknown parameter"):
-            teach(server.url, num_demonstrations=4, samples=2)
+            teach(server.url, num_episodes=4, samples=2)
     assert len(server.requests) == 8
 
 

@@ -23,7 +23,8 @@ from lib.workers.supervise import run_job
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.xdist_group("training")]
 
-WARM_UP = {"steps": 150, "batch_size": 8, "learning_rate": 4e-3, "num_demonstrations": 30, "detour_share": 0.0}
+DEMONSTRATE = {"num_episodes": 30, "detour_share": 0.0}
+WARM_UP = {"steps": 150, "batch_size": 8, "learning_rate": 4e-3}
 REINFORCE = {"steps": 4, "groups": 4, "group_size": 8, "learning_rate": 1e-3}
 
 
@@ -35,6 +36,7 @@ def settings(*, ranks=1, zero_stage=0, checkpoint_every=50, **sections):
             "engine": {"precision": "float32", "max_tokens": 700, "max_new_tokens": 80, "max_concurrent": 32},
             "environment": {"results_per_search": 1, "max_tool_calls": 2},
             "workers": workers | {"precision": "float32", "threads": 1},
+            "demonstrate": DEMONSTRATE,
             "warm_up": WARM_UP | sections.get("warm_up", {}),
             "reinforce": REINFORCE | sections.get("reinforce", {}),
         }

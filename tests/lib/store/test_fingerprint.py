@@ -68,7 +68,7 @@ def test_an_excluded_field_of_the_writer_changes_nothing(field, value):
 @pytest.mark.parametrize(
     ("field", "value"), [("api_key_variable", "OTHER"), ("concurrency", 3), ("timeout_s", 1.0), ("max_retries", 1)]
 )
-@pytest.mark.parametrize("place", ["synthesis.judge", "warm_up.teacher"])
+@pytest.mark.parametrize("place", ["synthesis.judge", "demonstrate.teacher"])
 def test_an_excluded_field_of_another_endpoint_changes_nothing(place, field, value):
     section, key = place.split(".")
 

@@ -1,0 +1,23 @@
+"""Who shows the way, and how much of it."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from lib.settings.section import Section
+from lib.settings.teacher import OracleTeacher, TeacherSettings
+
+
+class DemonstrateSettings(Section):
+    """Episodes for the warm-up."""
+
+    num_episodes: int = Field(256, ge=1)
+    """Demonstrations to learn from."""
+    teacher: TeacherSettings = OracleTeacher()
+    """Who plays them."""
+    detour_share: float = Field(0.15, ge=0, le=1)
+    """Share of the oracle's steps with a detour: a vague search first."""
+    min_trained_share: float = Field(0.05, ge=0, le=1)
+    """Gate: least share of trained tokens in the demonstrations."""
+    max_trained_share: float = Field(0.95, ge=0, le=1)
+    """Gate: greatest share of the same."""
