@@ -11,6 +11,8 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from lib.learning.token_batch import MicroBatch
+
 # Rows of one chunk of logits: 1,024 x 49,152 values in float32 are 200 MB.
 CHUNK = 1024
 
@@ -30,17 +32,21 @@ class ActionLogProbs(nn.Module):
         self._dtype = dtype
         self._temperature = temperature
 
-    def forward(self, ids: torch.Tensor, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """``ids`` [rows, width], ``source`` [num_trained] flat positions, ``target`` [num_trained]."""
-        with torch.autocast(ids.device.type, dtype=self._dtype, enabled=self._dtype != torch.float32):
-            # Right-padded rows under plain causal attention: padding comes after everything that matters.
-            hidden = self.model.base_model(input_ids=ids, use_cache=False).last_hidden_state
-            hidden = hidden.flatten(0, 1)[source]
-            chunks = list(zip(hidden.split(CHUNK), target.split(CHUNK), strict=True))
+    def forward(self, batch: MicroBatch) -> torch.Tensor:
+        """Of every sequence's trained tokens, in the batch's order."""
+        with torch.autocast(batch.ids.device.type, dtype=self._dtype, enabled=self._dtype != torch.float32):
+            output = self.model.base_model(
+                input_ids=batch.ids[None],
+                position_ids=batch.depth[None],
+                attention_mask=None if batch.mask is None else batch.mask[None, None],
+                use_cache=False,
+            )
+            hidden = output.last_hidden_state[0, batch.source]
+            chunks = list(zip(hidden.split(CHUNK), batch.target.split(CHUNK), strict=True))
             if len(chunks) == 1:
-                return self._chunk_logprobs(*chunks[0])
+                return self._chunk_logprobs(*chunks[0])[batch.place]
             parts = [checkpoint(self._chunk_logprobs, *chunk, use_reentrant=False) for chunk in chunks]
-        return torch.cat(parts) if parts else hidden.sum(dim=-1)
+        return torch.cat(parts)[batch.place]
 
     def _chunk_logprobs(self, hidden: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         logits = self.model.get_output_embeddings()(hidden).float() / self._temperature

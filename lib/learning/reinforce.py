@@ -46,8 +46,8 @@ from lib.rollout.episode import Episode, episode_table
 from lib.seeds import derive_seed
 from lib.workers.rank import Job, run_rank
 
-# Tokens of one forward and backward pass, padding included; bounds the memory of activations.
-MICRO_BATCH_TOKENS = 1024
+# Distinct prefixes of one forward and backward pass; bounds the memory of activations.
+MICRO_BATCH_NODES = 768
 
 
 @dataclass(frozen=True)
@@ -179,14 +179,14 @@ def _train(learner: Learner, rolled_out: RolloutBatch, step: int, rate: float) -
         num_tokens = trainer.sum_over_ranks(rolled_out.num_action_tokens) / settings.mini_batches
     seed = derive_seed(learner.job.seed, "mini-batches", step)
     for part in _mini_batches(rolled_out.samples, settings.mini_batches, seed):
-        batches = make_micro_batches(part or [_nothing()], max_tokens=MICRO_BATCH_TOKENS)
+        batches = make_micro_batches(part or [_nothing()], max_nodes=MICRO_BATCH_NODES)
         total, norm = trainer.step(batches, loss=loss, learning_rate=rate, num_tokens=num_tokens)
     return total, norm, measures
 
 
 @torch.no_grad()
 def _reference_logprobs(reference: ActionLogProbs | None, batch: MicroBatch) -> torch.Tensor | None:
-    return None if reference is None else reference(batch.ids, batch.source, batch.target)
+    return None if reference is None else reference(batch)
 
 
 def _mini_batches(samples: list[Sample], parts: int, seed: int) -> list[list[Sample]]:

@@ -1,14 +1,18 @@
-"""Episodes -> micro-batches of tokens: right-padded, sorted by length, bounded in size.
+"""Episodes -> micro-batches of tokens in which a shared beginning is computed once.
 
-Sequences never share a row, so that no attention crosses from one to another; sorting by length
-keeps padding low.
+Episodes of one group share their question, often whole turns, and all episodes share the system
+prompt. Sequences are therefore laid out as a forest: sorted, so that equal beginnings are
+neighbours, and every distinct prefix becomes one node that attends to its ancestors alone. The
+log-probabilities and gradients are those of the sequences one by one, since a causal model's state
+depends on nothing but the prefix; there is no padding, and no attention crosses between sequences.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 
+import numpy as np
 import torch
 
 
@@ -24,52 +28,88 @@ class Sample:
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """A padded block of sequences and, for each trained token, where it is predicted from."""
+    """A forest of prefixes and, for each trained token, the node that it is predicted from."""
 
-    ids: torch.Tensor  # [rows, width]
-    source: torch.Tensor  # [num_trained] flat index of the position that predicts the token
-    target: torch.Tensor  # [num_trained] the token
+    ids: torch.Tensor  # [num_nodes] token of each node
+    depth: torch.Tensor  # [num_nodes] position in its sequences
+    mask: torch.Tensor | None  # bool [num_nodes, num_nodes], true on ancestors and self; None is plain causal
+    source: torch.Tensor  # [num_predicted] node whose state predicts
+    target: torch.Tensor  # [num_predicted] token predicted there
+    place: torch.Tensor  # [num_trained] which prediction a sequence's trained token is; shared ones come repeatedly
     behaviour_logprobs: torch.Tensor  # [num_trained]
     advantages: torch.Tensor  # [num_trained]
-    num_tokens: int  # without padding
+    num_tokens: int  # of all sequences, shared beginnings counted for each
 
     def to(self, device: torch.device) -> MicroBatch:
-        return MicroBatch(
-            *(getattr(self, name).to(device) for name in ("ids", "source", "target", "behaviour_logprobs")),
-            self.advantages.to(device),
-            self.num_tokens,
-        )
+        values = [getattr(self, field.name) for field in fields(self)]
+        return MicroBatch(*(v.to(device) if isinstance(v, torch.Tensor) else v for v in values))
 
 
-def make_micro_batches(samples: Sequence[Sample], *, max_tokens: int) -> list[MicroBatch]:
-    """Group by length; a block holds at most ``max_tokens`` with padding, or a single sequence."""
-    ordered = sorted(samples, key=lambda sample: len(sample.tokens))
+def make_micro_batches(samples: Sequence[Sample], *, max_nodes: int) -> list[MicroBatch]:
+    """Blocks of at most ``max_nodes`` distinct prefixes each, or of a single sequence that is longer."""
     blocks: list[list[Sample]] = []
-    for sample in ordered:
-        if blocks and len(sample.tokens) * (len(blocks[-1]) + 1) <= max_tokens:
+    num_nodes = 0
+    for sample in sorted(samples, key=lambda sample: sample.tokens):
+        new = len(sample.tokens) - (_num_shared(blocks[-1][-1].tokens, sample.tokens) if blocks else 0)
+        if blocks and num_nodes + new <= max_nodes:
             blocks[-1].append(sample)
+            num_nodes += new
         else:
             blocks.append([sample])
-    return [_pad(block) for block in blocks]
+            num_nodes = len(sample.tokens)
+    return [_lay_out(block) for block in blocks]
 
 
-def _pad(block: list[Sample]) -> MicroBatch:
-    width = max(len(sample.tokens) for sample in block)
-    ids = torch.zeros(len(block), width, dtype=torch.long)
-    source, target, behaviour, advantages = [], [], [], []
-    for row, sample in enumerate(block):
-        ids[row, : len(sample.tokens)] = torch.tensor(sample.tokens)
-        for place in range(1, len(sample.tokens)):
-            if sample.trained[place]:
-                source.append(row * width + place - 1)
-                target.append(sample.tokens[place])
-                behaviour.append(sample.behaviour_logprobs[place])
-                advantages.append(sample.advantage)
+def _lay_out(block: list[Sample]) -> MicroBatch:
+    paths = list(_paths(block))
+    num_nodes = max(int(path[-1]) for path in paths) + 1
+    ids, depth = np.zeros(num_nodes, dtype=np.int64), np.zeros(num_nodes, dtype=np.int64)
+    mask = None if max(map(len, paths)) == num_nodes else np.zeros((num_nodes, num_nodes), dtype=bool)
+    sources, targets, behaviour, advantages = [], [], [], []
+    known = 0
+    for sample, path in zip(block, paths, strict=True):
+        ids[path] = sample.tokens
+        depth[path] = np.arange(len(path))
+        if mask is not None and path[-1] >= known:
+            new = path[path >= known]
+            mask[new[:, None], path[path < known]] = True
+            mask[new[0] : new[-1] + 1, new[0] : new[-1] + 1] = np.tri(len(new), dtype=bool)
+            known = int(path[-1]) + 1
+        trained = np.flatnonzero(sample.trained[1:]) + 1
+        sources.append(path[trained - 1])
+        targets.append(path[trained])
+        behaviour.append(np.asarray(sample.behaviour_logprobs, dtype=np.float32)[trained])
+        advantages.append(np.full(len(trained), sample.advantage, dtype=np.float32))
+    # A node is predicted from its parent, so equal nodes stand for equal predictions.
+    nodes, first, place = np.unique(np.concatenate(targets), return_index=True, return_inverse=True)
     return MicroBatch(
-        ids=ids,
-        source=torch.tensor(source, dtype=torch.long),
-        target=torch.tensor(target, dtype=torch.long),
-        behaviour_logprobs=torch.tensor(behaviour, dtype=torch.float32),
-        advantages=torch.tensor(advantages, dtype=torch.float32),
+        ids=torch.from_numpy(ids),
+        depth=torch.from_numpy(depth),
+        mask=None if mask is None else torch.from_numpy(mask),
+        source=torch.from_numpy(np.concatenate(sources)[first]),
+        target=torch.from_numpy(ids[nodes]),
+        place=torch.from_numpy(place),
+        behaviour_logprobs=torch.from_numpy(np.concatenate(behaviour)),
+        advantages=torch.from_numpy(np.concatenate(advantages)),
         num_tokens=sum(len(sample.tokens) for sample in block),
     )
+
+
+def _paths(block: list[Sample]) -> Iterator[np.ndarray]:
+    """The nodes ``[num_tokens]`` of each sequence; what it shares with the one before has that one's nodes."""
+    path, num_nodes, before = np.empty(0, dtype=np.int64), 0, []
+    for sample in block:
+        shared = _num_shared(before, sample.tokens)
+        new = len(sample.tokens) - shared
+        path = np.concatenate([path[:shared], np.arange(num_nodes, num_nodes + new)])
+        num_nodes += new
+        before = sample.tokens
+        yield path
+
+
+def _num_shared(first: list[int], second: list[int]) -> int:
+    """Length of the common prefix."""
+    for place, (a, b) in enumerate(zip(first, second, strict=False)):
+        if a != b:
+            return place
+    return min(len(first), len(second))

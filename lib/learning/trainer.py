@@ -59,7 +59,7 @@ class Trainer:
 
     def logprobs(self, batch: MicroBatch) -> torch.Tensor:
         """Log-probabilities of the batch's trained tokens ``[num_trained]``, with gradient."""
-        return self._engine(batch.ids, batch.source, batch.target)
+        return self._engine(batch)
 
     def step(
         self,
@@ -78,7 +78,7 @@ class Trainer:
         Returns (loss, gradient norm).
         """
         if num_tokens is None:
-            num_tokens = self.sum_over_ranks(sum(len(batch.target) for batch in batches))
+            num_tokens = self.sum_over_ranks(sum(len(batch.place) for batch in batches))
         passes = int(self.max_over_ranks(len(batches)))
         assert batches, "a rank without a batch cannot take part in a step"
         for group in self._engine.optimizer.param_groups:

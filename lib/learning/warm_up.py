@@ -22,8 +22,8 @@ from lib.policy.save import save_checkpoint
 from lib.settings.learning import WarmUpSettings
 from lib.workers.rank import Job, run_rank
 
-# Tokens of one forward and backward pass, padding included; bounds the memory of activations.
-MICRO_BATCH_TOKENS = 1024
+# Distinct prefixes of one forward and backward pass; bounds the memory of activations.
+MICRO_BATCH_NODES = 768
 
 
 def main(job: Job) -> None:
@@ -58,7 +58,7 @@ def _train_step(
     chosen = items_of_step(len(rows), step=step, per_step=settings.batch_size, seed=seed)
     mine = chosen[trainer.rank :: trainer.num_ranks]
     all_tokens = step < settings.full_loss_share * settings.steps
-    batches = make_micro_batches([_sample(rows[i], all_tokens) for i in mine], max_tokens=MICRO_BATCH_TOKENS)
+    batches = make_micro_batches([_sample(rows[i], all_tokens) for i in mine], max_nodes=MICRO_BATCH_NODES)
     rate = cosine_with_warmup(
         step, peak=settings.learning_rate, warmup_steps=settings.warmup_steps, steps=settings.steps
     )
@@ -70,7 +70,7 @@ def _train_step(
         grad_norm=norm,
         num_episodes=len(chosen),
         num_tokens=int(trainer.sum_over_ranks(sum(batch.num_tokens for batch in batches))),
-        num_action_tokens=int(trainer.sum_over_ranks(sum(len(batch.target) for batch in batches))),
+        num_action_tokens=int(trainer.sum_over_ranks(sum(len(batch.place) for batch in batches))),
         seconds_train=time.perf_counter() - started,
     )
 
