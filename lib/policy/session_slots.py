@@ -1,0 +1,140 @@
+"""Which session holds which slot of the key/value cache.
+
+A session (an episode) keeps one slot from its first turn until it is released, so a turn's prompt finds what
+the turns before have left there. A new session takes over the longest prefix that it shares with another
+slot. Sessions that decode hold the first slots, in order, so that a decoding pass reads one block.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from lib.policy.engine import Completion, Finish, SampleRequest
+from lib.policy.slot_cache import SlotCache
+
+
+@dataclass(eq=False)
+class Session:
+    """An episode's slot, and the turn that it samples."""
+
+    slot: int
+    tokens: list[int] = field(default_factory=list)  # whose keys and values the slot holds
+    request: SampleRequest | None = None
+    future: asyncio.Future[Completion] | None = None
+    random: np.random.Generator | None = None
+    sampled: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+
+    def start_turn(self, request: SampleRequest, future: asyncio.Future[Completion]) -> None:
+        """Go on from what the slot holds of the prompt; its last token is always left to compute."""
+        self.tokens = request.prompt[: _shared_length(self.tokens, request.prompt[:-1])]
+        self.request, self.future = request, future
+        self.random = np.random.default_rng(request.seed)
+        self.sampled, self.logprobs = [], []
+
+    @property
+    def num_left(self) -> int:
+        """Prompt tokens that the slot does not hold; the last of them is the first decoding step's."""
+        return len(self.request.prompt) - len(self.tokens)
+
+    @property
+    def next_token(self) -> int:
+        """What the next decoding step takes in."""
+        return self.sampled[-1] if self.sampled else self.request.prompt[-1]
+
+    def finish(self, capacity: int) -> Finish | None:
+        """Why the turn has ended; None while it goes on."""
+        if self.sampled[-1] in self.request.stop_tokens:
+            return Finish.STOP
+        full = len(self.tokens) + 1 >= capacity
+        return Finish.LENGTH if full or len(self.sampled) >= self.request.max_new_tokens else None
+
+
+class SessionSlots:
+    """Gives slots to sessions, moves sessions between slots, and shares what slots hold."""
+
+    def __init__(self, cache: SlotCache):
+        self._cache = cache
+        self._free = list(range(cache.num_slots))[::-1]
+        self._sessions: dict[str, Session] = {}
+        self.decoding: list[Session] = []  # hold the first slots, in order
+
+    def __bool__(self) -> bool:
+        """Whether any session holds a slot."""
+        return bool(self._sessions)
+
+    def find_or_admit(self, name: str, prompt: list[int]) -> Session | None:
+        """The session of that name, new ones with a shared prefix; None when no slot is free."""
+        session = self._sessions.get(name)
+        if session is None and self._free:
+            session = self._sessions[name] = Session(slot=self._free.pop())
+            self.copy_shared_prefix(session, prompt)
+        return session
+
+    def copy_shared_prefix(self, session: Session, prompt: list[int]) -> None:
+        """Copy the longest beginning of the prompt that another slot holds, if longer than the session's own."""
+        best, best_length = None, 0
+        for other in self._sessions.values():
+            length = _shared_length(other.tokens, prompt[:-1]) if other is not session else 0
+            if length > max(best_length, len(session.tokens)):
+                best, best_length = other, length
+        if best is not None:
+            self._cache.copy(source=best.slot, target=session.slot, length=best_length)
+            session.tokens = prompt[:best_length]
+
+    def join_decoding(self, session: Session) -> None:
+        """Move the session's slot behind those that decode."""
+        self._move(session, len(self.decoding))
+        self.decoding.append(session)
+
+    def leave_decoding(self, session: Session) -> None:
+        """The last of those that decode takes the session's place."""
+        last = self.decoding[-1]
+        if last is not session:
+            place = session.slot
+            self._move(last, place)
+            self.decoding[self.decoding.index(session)] = last
+        self.decoding.pop()
+
+    def release(self, name: str) -> Session | None:
+        """Free the slot of the session of that name; None when there is no such session."""
+        session = self._sessions.pop(name, None)
+        if session is None:
+            return None
+        if session in self.decoding:
+            self.leave_decoding(session)
+        session.tokens = []
+        self._free.append(session.slot)
+        return session
+
+    def abandon(self) -> list[asyncio.Future[Completion]]:
+        """Stop decoding; the futures of all turns begun. The sessions keep their slots until released."""
+        self.decoding = []
+        return [session.future for session in self._sessions.values() if session.future]
+
+    def sort_free(self) -> None:
+        """Forget in which order slots were freed."""
+        self._free.sort(reverse=True)
+
+    def _move(self, session: Session, slot: int) -> None:
+        if session.slot == slot:
+            return
+        holder = next((other for other in self._sessions.values() if other.slot == slot), None)
+        if holder is None:
+            self._free[self._free.index(slot)] = session.slot
+            self._cache.copy(source=session.slot, target=slot, length=len(session.tokens))
+        else:
+            self._cache.swap(session.slot, slot, max(len(session.tokens), len(holder.tokens)))
+            holder.slot = session.slot
+        session.slot = slot
+
+
+def _shared_length(held: list[int], wanted: list[int]) -> int:
+    """Length of the common prefix."""
+    limit = min(len(held), len(wanted))
+    if held[:limit] == wanted[:limit]:
+        return limit
+    return next(i for i in range(limit) if held[i] != wanted[i])
