@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lib.settings.section import Section
 from lib.settings.teacher import OracleTeacher, TeacherSettings
@@ -21,3 +21,9 @@ class DemonstrateSettings(Section):
     """Gate: least share of trained tokens in the demonstrations."""
     max_trained_share: float = Field(0.95, ge=0, le=1)
     """Gate: greatest share of the same."""
+
+    @model_validator(mode="after")
+    def trained_shares_form_a_range(self) -> DemonstrateSettings:
+        if self.min_trained_share > self.max_trained_share:
+            raise ValueError("min_trained_share must not exceed max_trained_share, since no episodes could pass")
+        return self

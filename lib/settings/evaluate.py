@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
 
 from lib.settings.section import Section
+
+JudgedStage = Literal["base", "warm_up", "reinforce", "extrapolate"]
 
 
 class EvaluateSettings(Section):
@@ -17,8 +21,14 @@ class EvaluateSettings(Section):
     temperature: float = Field(1.0, gt=0)
     """Of the further samples; the headline accuracy is greedy."""
     top_p: float = Field(1.0, gt=0, le=1)
-    budgets: tuple[int, ...] = (1, 2, 3, 4)
+    budgets: tuple[Annotated[int, Field(ge=0)], ...] = (1, 2, 3, 4)
     """Tool-call budgets of the test-time curve."""
     bootstrap_resamples: int = Field(2000, ge=100)
-    policies: tuple[str, ...] = ("base", "warm_up", "reinforce", "extrapolate")
+    policies: tuple[JudgedStage, ...] = Field(("base", "warm_up", "reinforce", "extrapolate"), min_length=1)
     """Stages whose checkpoints are judged."""
+
+    @model_validator(mode="after")
+    def every_policy_is_named_once(self) -> EvaluateSettings:
+        if len(set(self.policies)) < len(self.policies):
+            raise ValueError("policies must name every stage once, since each is judged once")
+        return self

@@ -82,6 +82,16 @@ class ReinforceSettings(Section):
     trajectory_precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """Precision of those checkpoints."""
 
+    @model_validator(mode="after")
+    def trajectory_holds_a_line(self) -> ReinforceSettings:
+        kept = -(-self.steps // self.trajectory_every)  # the last step's checkpoint is always kept
+        if kept < 2:
+            raise ValueError(
+                f"steps = {self.steps} and trajectory_every = {self.trajectory_every} leave one checkpoint, and "
+                "extrapolation needs two: raise steps or lower trajectory_every"
+            )
+        return self
+
 
 class ExtrapolateSettings(Section):
     """RELEX: rank-r extrapolation of the row of checkpoints."""

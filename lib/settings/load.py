@@ -8,10 +8,11 @@ have been and what is allowed.
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -58,7 +59,15 @@ def _read_profile(profile: str) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"The profile is not valid TOML: {error}.", where=str(path)) from error
+        raise SettingsError(
+            f"The profile is not valid TOML: {error}.",
+            where=str(path),
+            next_step="mend that line; texts stand in quotes, sections in [brackets]",
+        ) from error
+    except OSError as error:
+        raise SettingsError(
+            f"The profile cannot be read: {error.strerror}.", where=str(path), next_step="make the file readable"
+        ) from error
 
 
 def _apply(values: dict[str, Any], override: str) -> None:
@@ -75,7 +84,11 @@ def _apply(values: dict[str, Any], override: str) -> None:
     for part in parts[:-1]:
         child = section.setdefault(part, {})
         if not isinstance(child, dict):
-            raise SettingsError(f"{part!r} is a value, not a section, in {key.strip()!r}.", where="--set")
+            raise SettingsError(
+                f"{part!r} is a value, not a section, in {key.strip()!r}.",
+                where="--set",
+                next_step="leave one of the two settings out",
+            )
         section = child
     value = _parse_value(text.strip())
     if parts[-1] == "type" and section.get("type", value) != value:
@@ -110,21 +123,30 @@ def _explain_one(problem: dict[str, Any]) -> str:
         hint = f" Did you mean {'.'.join([*keys[:-1], near[0]])!r}?" if near else ""
         return f"Unknown key {name!r}.{hint} Known there: {', '.join(known)}."
     if kind == "union_tag_invalid":
-        return f"{name}.type cannot be {context['tag']!r}. Allowed: {context['expected_tags']}."
+        return _explain_choice(f"{name}.type", context["tag"], context["expected_tags"])
     if kind == "literal_error":
-        near = difflib.get_close_matches(str(problem["input"]), _literals(model, keys[-1]), n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        return f"{name} cannot be {problem['input']!r}. Allowed: {context['expected']}.{hint}"
+        return _explain_choice(name, problem["input"], context["expected"])
+    if kind in ("model_type", "model_attributes_type"):
+        return f"{name} is a section of keys, not a value (given: {problem['input']!r})."
+    if kind == "missing":
+        return f"{name} is missing, and it has no default."
     message = problem["msg"].removeprefix("Value error, ")
-    given = "" if kind in ("missing", "value_error") else f" (given: {problem['input']!r})"
+    given = "" if kind == "value_error" else f" (given: {problem['input']!r})"
     return f"{name}: {message}{given}."
+
+
+def _explain_choice(name: str, given: Any, allowed: str) -> str:
+    """``allowed`` lists the choices in quotes, as pydantic does."""
+    near = difflib.get_close_matches(str(given), re.findall(r"'([^']*)'", allowed), n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"{name} cannot be {given!r}. Allowed: {allowed}.{hint}"
 
 
 def _resolve(location: tuple[int | str, ...]) -> tuple[list[str], type[BaseModel] | None]:
     """The keys as a user writes them, without pydantic's union tags, and the model that holds the last one."""
     keys: list[str] = []
     models: list[type[BaseModel]] = [Settings]
-    for part in location:
+    for place, part in enumerate(location):
         tagged = [model for model in models if len(models) > 1 and _tag(model) == part]
         if tagged:
             models = tagged
@@ -134,7 +156,7 @@ def _resolve(location: tuple[int | str, ...]) -> tuple[list[str], type[BaseModel
         field = holder.model_fields.get(str(part)) if holder else None
         models = _models(field.annotation) if field else []
         if field is None or not models:
-            return [*keys, *map(str, location[location.index(part) + 1 :])], holder
+            return [*keys, *map(str, location[place + 1 :])], holder
     return keys, models[0] if len(models) == 1 else None
 
 
@@ -148,12 +170,3 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 def _tag(model: type[BaseModel]) -> str | None:
     field = model.model_fields.get("type")
     return get_args(field.annotation)[0] if field else None
-
-
-def _literals(model: type[BaseModel] | None, key: str) -> list[str]:
-    field = model.model_fields.get(key) if model else None
-    return (
-        [str(value) for value in get_args(field.annotation)]
-        if field and get_origin(field.annotation) is Literal
-        else []
-    )

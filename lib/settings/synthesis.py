@@ -87,6 +87,12 @@ class SynthesisSettings(Section):
         return self
 
     @model_validator(mode="after")
+    def difficulties_form_a_range(self) -> SynthesisSettings:
+        if self.min_difficulty > self.max_difficulty:
+            raise ValueError("min_difficulty must not exceed max_difficulty, since no question could qualify")
+        return self
+
+    @model_validator(mode="after")
     def degrees_form_a_window(self) -> SynthesisSettings:
         if self.min_degree > self.max_degree:
             raise ValueError("min_degree must not exceed max_degree, since no node could qualify")

@@ -52,6 +52,17 @@ def test_a_user_s_own_toml_is_a_profile(tmp_path):
         (["synthesis.min_hops=9"], ["min_hops must not exceed max_hops"]),
         (["seed.deep=1"], ["seed"]),
         (["policy=4"], ["policy", "given: 4"]),
+        (["reinforce=4"], ["reinforce is a section", "given: 4"]),
+        (["source.type=triples"], ["source.triples is missing"]),
+        (["reinforce.learning_rate=inf"], ["reinforce.learning_rate", "finite"]),
+        (["evaluate.policies=['warmup']"], ["evaluate.policies.0", "Did you mean 'warm_up'"]),
+        (["evaluate.policies=[]"], ["evaluate.policies", "at least 1"]),
+        (["evaluate.policies=['base', 'base']"], ["every stage once"]),
+        (["evaluate.budgets=[1, -1]"], ["evaluate.budgets.1", "given: -1"]),
+        (["synthesis.min_difficulty=0.9", "synthesis.max_difficulty=0.1"], ["no question could qualify"]),
+        (["demonstrate.min_trained_share=0.9", "demonstrate.max_trained_share=0.1"], ["no episodes could pass"]),
+        (["reinforce.steps=3", "reinforce.trajectory_every=3"], ["leave one checkpoint", "raise steps or lower"]),
+        (["reinforce.steps=1"], ["leave one checkpoint"]),
         (["steps"], ["section.key=value"]),
         (["=3"], ["section.key=value"]),
     ],
@@ -70,6 +81,13 @@ def test_an_unknown_profile_and_a_broken_file_are_named(tmp_path):
     broken.write_text("[policy\n")
     with pytest.raises(SettingsError, match="not valid TOML.*line 1"):
         load_settings(str(broken))
+
+
+def test_a_profile_that_cannot_be_read_is_named(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b"seed = 1 # \xff")
+    with pytest.raises(SettingsError, match="not valid TOML"):
+        load_settings(str(path))
 
 
 def test_every_field_of_every_section_refuses_unknown_keys():
