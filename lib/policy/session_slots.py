@@ -101,11 +101,13 @@ class SessionSlots:
 
     def release(self, name: str) -> Session | None:
         """Free the slot of the session of that name; None when there is no such session."""
-        session = self._sessions.pop(name, None)
+        session = self._sessions.get(name)
         if session is None:
             return None
+        # Before it is forgotten: another may take its place among those that decode.
         if session in self.decoding:
             self.leave_decoding(session)
+        del self._sessions[name]
         session.tokens = []
         self._free.append(session.slot)
         return session

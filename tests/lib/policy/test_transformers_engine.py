@@ -106,6 +106,28 @@ def test_more_sessions_than_slots_wait_for_their_turn(model):
     assert [len(completion.tokens) for completion in got] == [12] * 7
 
 
+def test_an_episode_given_up_in_the_middle_of_a_turn_leaves_the_others_as_they_were(model):
+    engine = engine_over(model)
+
+    async def play(session, prompt):
+        try:
+            return await engine.sample(request(session, prompt, new=30, seed=int(session)))
+        finally:
+            engine.release(session)
+
+    async def run(*, given_up):
+        tasks = [asyncio.create_task(play(str(i), p)) for i, p in enumerate(prompts(4))]
+        for _ in range(60):  # some decoding steps
+            await asyncio.sleep(0)
+        if given_up:
+            tasks[0].cancel()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    whole, cut = (asyncio.run(run(given_up=given_up)) for given_up in (False, True))
+    assert isinstance(cut[0], asyncio.CancelledError)
+    assert [completion.tokens for completion in cut[1:]] == [completion.tokens for completion in whole[1:]]
+
+
 def test_equal_prompts_are_computed_once(model):
     engine = engine_over(model)
     prompt = prompts(1)[0]
