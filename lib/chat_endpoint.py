@@ -25,6 +25,14 @@ RETRIED_STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 REFUSED_STATUS = frozenset({400, 413, 422})
 SHOWN_CHARACTERS = 200  # of a reply that is no completion
 
+# What to do about a status, where it says more than that the endpoint fails.
+REMEDIES = {
+    401: "Set {key} to a key that the endpoint takes, and run again.",
+    403: "Set {key} to a key that the endpoint takes, and run again.",
+    404: "Check the model's name, and that base_url ends where /chat/completions begins (usually /v1), and run again.",
+    429: "Wait until the endpoint's limit allows more, or lower concurrency or raise max_retries, and run again.",
+}
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 ChatMessage = dict[str, str]  # role, content
@@ -93,8 +101,6 @@ class ChatEndpoint:
             raise self._explain(error, attempts.statistics.get("attempt_number", 1)) from error
 
     async def _work_through(self, work: Callable[[Item], Awaitable[Result]], items: Sequence[Item]) -> list[Result]:
-        key = os.environ.get(self._settings.api_key_variable, "")
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
         gate = asyncio.Semaphore(self._settings.concurrency)
 
         async def gated(item: Item) -> Result:
@@ -102,7 +108,9 @@ class ChatEndpoint:
                 return await work(item)
 
         limits = httpx.Limits(max_connections=self._settings.concurrency)
-        async with httpx.AsyncClient(headers=headers, timeout=self._settings.timeout_s, limits=limits) as client:
+        async with httpx.AsyncClient(
+            headers=self._headers(), timeout=self._settings.timeout_s, limits=limits
+        ) as client:
             self._client = client
             try:
                 async with asyncio.TaskGroup() as group:
@@ -113,6 +121,18 @@ class ChatEndpoint:
                 self._client = None
         return [task.result() for task in tasks]
 
+    def _headers(self) -> dict[str, str]:
+        """Raises EndpointError for a key that no header can hold; the key itself is never shown."""
+        name = self._settings.api_key_variable
+        key = os.environ.get(name, "").strip()
+        if not (key.isascii() and key.isprintable()):
+            raise EndpointError(
+                f"The key in {name} holds characters that no HTTP header can hold.",
+                where=self._settings.base_url,
+                next_step=f"Set {name} to the key alone, and run again.",
+            )
+        return {"Authorization": f"Bearer {key}"} if key else {}
+
     async def _request(self, body: dict[str, Any]) -> Reply:
         assert self._client is not None, "complete is called by what work_through runs"
         self.usage.requests += 1
@@ -121,7 +141,10 @@ class ChatEndpoint:
         try:
             data = response.json()
             choice = data["choices"][0]
-            reply = Reply(choice["message"].get("content") or "", choice.get("finish_reason") == "length")
+            text = choice["message"].get("content") or ""
+            if not isinstance(text, str):
+                raise TypeError("content is no text")
+            reply = Reply(text, choice.get("finish_reason") == "length")
             spent = data.get("usage") or {}
             self.usage.prompt_tokens += spent.get("prompt_tokens") or 0
             self.usage.completion_tokens += spent.get("completion_tokens") or 0
@@ -136,13 +159,19 @@ class ChatEndpoint:
     def _explain(self, error: Exception, num_attempts: int) -> EndpointError:
         told = f"{type(error).__name__}: {error}".rstrip(": ")
         kind = EndpointError
+        remedy = "Start the endpoint, or correct base_url, and run again."
         if isinstance(error, httpx.HTTPStatusError):
-            told = f"HTTP {error.response.status_code}: {error.response.text[:SHOWN_CHARACTERS]}"
-            kind = RequestRefusedError if error.response.status_code in REFUSED_STATUS else EndpointError
+            status = error.response.status_code
+            told = f"HTTP {status}: {error.response.text[:SHOWN_CHARACTERS]}"
+            kind = RequestRefusedError if status in REFUSED_STATUS else EndpointError
+            remedy = REMEDIES.get(status, "Look at the endpoint's own log for the cause, and run again.")
+        elif isinstance(error, httpx.TimeoutException):
+            told = f"no answer within {self._settings.timeout_s:g} s ({type(error).__name__})"
+            remedy = "Check that the endpoint works, or raise timeout_s or lower concurrency, and run again."
         return kind(
             f"The endpoint fails after {num_attempts} attempt{'s' * (num_attempts > 1)}: {told}",
             where=self._settings.base_url,
-            next_step=f"Start the endpoint, check the key in {self._settings.api_key_variable}, and run again.",
+            next_step=remedy.format(key=self._settings.api_key_variable),
         )
 
 

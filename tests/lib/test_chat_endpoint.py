@@ -54,11 +54,54 @@ def test_an_address_that_is_none_is_an_endpoint_error_at_once(url):
 
 
 @pytest.mark.parametrize(
-    "body", ["[]", '{"choices": []}', '{"choices": [{"message": null}]}', "null", '{"error": "x"}']
+    "body",
+    [
+        "[]",
+        "<html>",
+        '{"choices": []}',
+        '{"choices": [{"message": null}]}',
+        '{"choices": [{"message": {"content": [{"type": "text"}]}}]}',
+        "null",
+        '{"error": "x"}',
+    ],
 )
 def test_any_other_json_is_no_completion(body):
     with serve(lambda number, _: (200, body)) as server, pytest.raises(EndpointError, match="no chat completion"):
         ask(client(server.url))
+
+
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [(401, "Set SOME_KEY"), (404, "the model's name"), (429, "lower concurrency"), (500, "the endpoint's own log")],
+)
+def test_the_advice_follows_from_the_status(status, advice):
+    with serve(lambda number, body: (status, "no")) as server, pytest.raises(EndpointError) as raised:
+        ask(client(server.url, api_key_variable="SOME_KEY", max_retries=0))
+    assert f"HTTP {status}" in raised.value.what and advice in raised.value.next_step
+
+
+def test_an_endpoint_that_never_answers_is_given_up_after_its_time():
+    with serve(lambda number, body: (200, completion("late"))) as server:
+        server.delay_s = 1.0
+        with pytest.raises(EndpointError, match="no answer within 0.2 s") as raised:
+            ask(client(server.url, timeout_s=0.2, max_retries=0))
+    assert "timeout_s" in raised.value.next_step
+
+
+@pytest.mark.parametrize("key", ["sécret", "secret\nX: y"])
+def test_a_key_that_no_header_can_hold_is_named_but_not_shown(monkeypatch, key):
+    monkeypatch.setenv("SOME_KEY", key)
+    with serve(lambda number, body: (200, completion("hi"))) as server, pytest.raises(EndpointError) as raised:
+        ask(client(server.url, api_key_variable="SOME_KEY"))
+    assert "SOME_KEY" in str(raised.value) and "cret" not in str(raised.value)
+    assert server.requests == []
+
+
+def test_a_key_read_from_a_file_may_end_in_a_line_break(monkeypatch):
+    monkeypatch.setenv("SOME_KEY", "secret\n")
+    with serve(lambda number, body: (200, completion("hi"))) as server:
+        ask(client(server.url, api_key_variable="SOME_KEY"))
+    assert server.keys == ["Bearer secret"]
 
 
 def test_the_first_failure_ends_the_work_that_is_still_in_flight():
