@@ -23,19 +23,15 @@ from lib.synthesis.knowledge.paths import Path, answer_of, effort_of, has_shortc
 from lib.synthesis.knowledge.phrasing import name_start, phrase_questions, tell_clues
 from lib.synthesis.writer import Draft, Writer
 
-FILTERS = (
-    "clues",
-    "uniqueness",
-    "one_hop",
-    "evidence",
-    "balance",
-    "writer",
-    "leak",
-    "hidden_names",
-    "contamination",
-    "duplicates",
-    "difficulty",
-)
+FILTERS_OF_PATHS = ("clues", "uniqueness", "one_hop", "evidence")
+FILTERS_OF_QUESTIONS = ("balance", "writer", "leak", "hidden_names", "contamination", "duplicates")
+
+
+def filters_in_order(*, judged: bool) -> tuple[str, ...]:
+    """The filters as they run: a measure of the graph decides on difficulty early, a judge last."""
+    if judged:
+        return (*FILTERS_OF_PATHS, *FILTERS_OF_QUESTIONS, "difficulty")
+    return (*FILTERS_OF_PATHS, "difficulty", *FILTERS_OF_QUESTIONS)
 
 
 class Sieve:
@@ -85,7 +81,8 @@ class Sieve:
         for candidate in candidates:
             if candidate.id not in kept_ids:
                 self._balance_of().release(candidate.answer.casefold(), pattern_of(self._graph, candidate.path))
-        return [candidate.row(self._graph, filters=FILTERS) for candidate in kept]
+        filters = filters_in_order(judged=self._judge is not None)
+        return [candidate.row(self._graph, filters=filters) for candidate in kept]
 
     def _balance_of(self) -> BalanceFilter:
         assert self._balance is not None, "start_split comes before sift"

@@ -23,7 +23,7 @@ from lib.synthesis.funnel import Funnel
 from lib.synthesis.judge import Judge
 from lib.synthesis.knowledge.clues import AttributeIndex
 from lib.synthesis.knowledge.draw import PathDrawer
-from lib.synthesis.knowledge.sieve import FILTERS, Sieve
+from lib.synthesis.knowledge.sieve import Sieve, filters_in_order
 from lib.synthesis.knowledge.splits import assign_splits
 from lib.synthesis.openai_writer import OpenAIWriter
 from lib.synthesis.template_writer import TemplateWriter
@@ -60,7 +60,8 @@ def synthesize(
         test_share=settings.test_share,
         seed=derive_seed(seed, "splits") % 2**32,
     )
-    funnel, writer = Funnel(FILTERS), WRITERS[type(settings.writer)](settings.writer)
+    funnel = Funnel(filters_in_order(judged=judge is not None))
+    writer = WRITERS[type(settings.writer)](settings.writer)
     sieve = Sieve(knowledge, settings, funnel=funnel, writer=writer, judge=judge)
     rows: list[dict] = []
     index = AttributeIndex(knowledge)

@@ -53,6 +53,9 @@ def test_questions_are_kept_by_their_number_of_successes(towns: Path, make_quest
         "too many attempts succeed": numbers.count(3),
     }
     assert funnel[0]["count"] == len(rows) + sum(row["count"] for row in funnel if row["reason"])
+    went_on = [row["count"] for row in funnel if not row["reason"]]
+    assert went_on == sorted(went_on, reverse=True)
+    assert rows[0]["filters_passed"][-1] == "difficulty"
 
 
 def test_a_judge_gets_whole_batches_with_answers_and_each_question_once(towns: Path, make_questions: Callable) -> None:

@@ -182,6 +182,14 @@ def test_the_funnel_adds_up(towns: Path, make_questions: Make) -> None:
     assert all(row["example"] for row in funnel if row["reason"])
 
 
+def test_the_funnel_lists_filters_in_the_order_in_which_they_run(towns: Path, make_questions: Make) -> None:
+    rows, funnel = make_questions(towns, num_questions=60, min_difficulty=0.3)
+    went_on = {row["filter"]: row["count"] for row in funnel if not row["reason"]}
+    assert list(went_on.values()) == sorted(went_on.values(), reverse=True)
+    assert any(row["filter"] == "difficulty" and row["reason"] for row in funnel)
+    assert rows[0]["filters_passed"] == [name for name in went_on if name not in ("walks", "kept")]
+
+
 def test_where_no_path_qualifies_the_error_names_the_filter_and_the_setting(towns: Path, make_questions: Make) -> None:
     with pytest.raises(SynthesisError) as raised:
         make_questions(towns, min_difficulty=0.99)
