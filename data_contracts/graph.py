@@ -106,8 +106,34 @@ REJECTED_ROWS = Contract(
     ),
 )
 
+INSPECTION = Contract(
+    name="inspection",
+    version=1,
+    schema=pa.schema(  # a single row, so that a look at the table's head shows all of it
+        [
+            required("num_entities", pa.int64()),
+            required("num_facts", pa.int64()),
+            required("num_attributes", pa.int64()),
+            required("num_relations", pa.int64()),
+            required("entities_by_type", pa.map_(pa.string(), pa.int64())),  # most frequent first, "" without a type
+            required("functional_relations", pa.list_(pa.string())),  # lead to one entity; "~" against the arrow
+            required("degree_quantiles", pa.map_(pa.string(), pa.int64())),  # facts around an entity, in and out
+            required("isolated_share", pa.float64()),  # of the entities, those with no other entity in their facts
+            required("num_components", pa.int64()),  # weakly connected, each isolated entity one of them
+            required("largest_component_share", pa.float64()),
+            required("reach_2_hops", pa.float64()),  # mean share of the other entities within 2 hops, from a sample
+            required("reach_4_hops", pa.float64()),
+        ]
+    ),
+    rules=(
+        Rule("isolated_share is a share", "isolated_share BETWEEN 0 AND 1"),
+        Rule("largest_component_share is a share", "largest_component_share BETWEEN 0 AND 1"),
+        Rule("more hops reach no less", "reach_2_hops BETWEEN 0 AND reach_4_hops AND reach_4_hops <= 1"),
+    ),
+)
+
 GRAPH = ArtifactKind(
     name="graph",
-    tables=(FACTS, ENTITIES, ATTRIBUTES, RELATIONS, PAGES, REJECTED_ROWS),
+    tables=(FACTS, ENTITIES, ATTRIBUTES, RELATIONS, PAGES, REJECTED_ROWS, INSPECTION),
     summary="facts",
 )

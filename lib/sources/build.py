@@ -1,7 +1,7 @@
 """Settings of a source -> the tables of a graph artifact.
 
 Each kind of source has a reader that returns a RawGraph; the rest is the same for all: wording,
-pages, and Parquet files in the empty directory ``out``.
+pages, an inspection, and Parquet files in the empty directory ``out``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from lib.errors import SourceError
 from lib.progress import Progress
 from lib.settings.source import AtlasSource, RdfSource, SourceSettings, TriplesSource
 from lib.sources.atlas.atlas import read_atlas
+from lib.sources.inspection import inspect_graph
 from lib.sources.pages import write_pages
 from lib.sources.raw_graph import RawGraph
 from lib.sources.rdf import read_rdf
@@ -43,6 +44,7 @@ def build_graph(settings: SourceSettings, *, out: Path, progress: Progress) -> N
     tables = graph.tables()
     if tables["pages"].num_rows == 0:
         tables["pages"] = write_pages(tables)
+    tables["inspection"] = inspect_graph(tables)
     progress.update(2, STEPS, f"{tables['pages'].num_rows:,} pages")
     write_tables(tables, out)
     progress.update(STEPS, STEPS, f"{len(graph.rejected):,} rows set aside")
