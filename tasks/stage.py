@@ -22,9 +22,9 @@ from lib.progress import Progress
 from lib.seeds import derive_seed
 from lib.settings.learning import WorkerSettings
 from lib.settings.settings import Settings
-from lib.store.atomic_write import full_disk_explained
 from lib.store.code_closure import code_closure
 from lib.store.fingerprint import Fingerprint, build_fingerprint
+from lib.store.full_disk import full_disk_explained
 from lib.store.locks import exclusive
 from lib.store.manifest import Manifest, Provenance, Reference, RunRecord
 from tasks.check_artifact import check_artifact

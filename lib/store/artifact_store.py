@@ -9,6 +9,7 @@ stages.
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import os
 import shutil
@@ -20,8 +21,9 @@ from pydantic import ValidationError
 
 from data_contracts.contract import ArtifactKind
 from lib.errors import ArtifactError
-from lib.store.atomic_write import full_disk_explained, sync, write_atomically
+from lib.store.atomic_write import sync, write_atomically
 from lib.store.content_digest import describe_files, digest_files, list_files
+from lib.store.full_disk import full_disk_explained
 from lib.store.hash_memo import HashMemo
 from lib.store.manifest import FORMAT, MANIFEST, Manifest, Provenance, Reference
 
@@ -56,11 +58,18 @@ class ArtifactStore:
         """Read the manifest; raises ArtifactError where it is missing, unreadable or of another format."""
         path = self.path(reference) / MANIFEST
         try:
-            manifest = Manifest.model_validate_json(path.read_bytes())
-        except (OSError, ValidationError) as error:
-            raise self._unusable(reference, f"its manifest cannot be read ({type(error).__name__})", path) from error
-        if manifest.format != FORMAT or manifest.reference != reference:
-            raise self._unusable(reference, "its manifest belongs to another artifact or format", path)
+            text = path.read_bytes()
+            manifest = Manifest.model_validate_json(text)
+        except FileNotFoundError as error:
+            raise self._unusable(reference, "its manifest is missing", path) from error
+        except OSError as error:
+            raise self._unusable(reference, f"its manifest cannot be read ({error.strerror})", path) from error
+        except ValidationError as error:
+            raise self._unusable(reference, _fault_of_manifest(text), path) from error
+        if manifest.format != FORMAT:
+            raise self._unusable(reference, _fault_of_manifest(text), path)
+        if manifest.reference != reference:
+            raise self._unusable(reference, f"its manifest is that of {manifest.reference}", path)
         return manifest
 
     def verify(self, reference: Reference) -> Manifest:
@@ -75,7 +84,11 @@ class ArtifactStore:
             size = path.stat().st_size
             if size != entry.size:
                 raise self._unusable(reference, f"{entry.path} has {size:,} bytes instead of {entry.size:,}", path)
-            if memo.digest(path) != entry.sha256:
+            try:
+                is_same = memo.digest(path) == entry.sha256
+            except OSError as error:
+                raise self._unusable(reference, f"{entry.path} cannot be read ({error.strerror})", path) from error
+            if not is_same:
                 raise self._unusable(reference, f"the bytes of {entry.path} have changed", path)
         memo.save()
         return manifest
@@ -101,12 +114,13 @@ class ArtifactStore:
         return sorted(manifests, key=lambda manifest: (manifest.provenance.finished_at, manifest.digest))
 
     def find(self, prefix: str) -> Reference:
-        """The one artifact whose digest starts with `prefix`; `kind/prefix` narrows it to a kind."""
-        kind, _, start = prefix.rpartition("/")
+        """The one artifact whose digest starts with `prefix`; `kind/prefix` and paths narrow it to a kind."""
+        kind, _, start = prefix.rstrip("/").rpartition("/")
+        kind = kind.rpartition("/")[2]
         found = [
             Reference(kind=path.parts[-3], digest=path.parts[-2])
-            for path in sorted(self._artifacts.glob(f"{kind or '*'}/*/{MANIFEST}"))
-            if start and path.parts[-2].startswith(start)
+            for path in sorted(self._artifacts.glob(f"*/*/{MANIFEST}"))
+            if start and path.parts[-2].startswith(start) and kind in ("", path.parts[-3])
         ]
         if len(found) == 1:
             return found[0]
@@ -137,7 +151,14 @@ class ArtifactStore:
         try:
             os.rename(directory, target)
         except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            if error.errno == errno.EXDEV:
+                raise ArtifactError(
+                    "The store lies on two file systems, so that artifacts cannot be moved into place at once.",
+                    where=f"{directory} and {target.parent}",
+                    kept="the finished files, where they are",
+                    next_step=f"link or mount {self.root} as a whole instead of folders in it, then run again",
+                ) from error
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                 raise
             self._keep_or_replace(directory, reference)
         sync(target.parent)
@@ -158,5 +179,16 @@ class ArtifactStore:
             f"The artifact {reference} cannot be used: {reason}.",
             where=str(path),
             kept="all other artifacts",
-            next_step="run the same command again: the stage that made it is recomputed",
+            next_step="`ropewalk run` with the settings that made it makes it again; damaged files are set aside",
         )
+
+
+def _fault_of_manifest(text: bytes) -> str:
+    """Why a manifest that is no manifest of this format is none."""
+    try:
+        format_ = json.loads(text)["format"]
+    except (ValueError, LookupError, TypeError):
+        return "its manifest is broken"
+    if format_ == FORMAT:
+        return "its manifest is broken"
+    return f"its manifest has format {format_}, and this version of Ropewalk reads format {FORMAT}"

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-
-from lib.errors import ArtifactError
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -35,19 +30,3 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def full_disk_explained(where: Path, *, kept: str) -> Iterator[None]:
-    """Turn "no space left on device" into an error that says where and what is safe."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise ArtifactError(
-            "The disk is full.",
-            where=str(error.filename or where),
-            kept=kept,
-            next_step="free some space (`ropewalk artifacts` lists sizes), then run the same command again",
-        ) from error

@@ -6,12 +6,15 @@ rebuilt from them.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from lib.errors import ArtifactError
 from lib.store.artifact_store import ArtifactStore
-from lib.store.atomic_write import full_disk_explained, write_atomically
+from lib.store.atomic_write import write_atomically
+from lib.store.full_disk import full_disk_explained
 from lib.store.manifest import RunRecord
 
 
@@ -35,7 +38,8 @@ class RunIndex:
         for manifest in self._store.list():
             if (manifest.provenance.stage, manifest.provenance.fingerprint) == (stage, fingerprint):
                 record = RunRecord(artifact=manifest.reference, provenance=manifest.provenance)
-                self.record(record)
+                with suppress(OSError, ArtifactError):  # best effort: a store that cannot be written still answers
+                    self.record(record)
                 return record
         return None
 

@@ -1,3 +1,5 @@
+import errno
+import json
 import os
 import signal
 import subprocess
@@ -86,8 +88,37 @@ def test_a_missing_file_and_a_broken_manifest_are_found(store, published):
     with pytest.raises(ArtifactError, match="numbers.parquet is missing"):
         store.verify(published)
     (store.path(published) / MANIFEST).write_text("{")
-    with pytest.raises(ArtifactError, match="manifest cannot be read"):
+    with pytest.raises(ArtifactError, match="manifest is broken"):
         store.verify(published)
+    (store.path(published) / MANIFEST).unlink()
+    with pytest.raises(ArtifactError, match="manifest is missing"):
+        store.verify(published)
+
+
+def test_a_manifest_of_a_newer_format_is_told_from_a_broken_one(store, published):
+    path = store.path(published) / MANIFEST
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 2, "new_key": 1}))
+    with pytest.raises(ArtifactError, match="has format 2, and this version of Ropewalk reads format 1"):
+        store.verify(published)
+
+
+def test_a_file_that_cannot_be_read_makes_the_artifact_unusable(store, published, monkeypatch):
+    def fail(memo, path):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("lib.store.hash_memo.HashMemo.digest", fail)
+    with pytest.raises(ArtifactError, match=r"model\.bin cannot be read \(Input/output error\)"):
+        store.verify(published)
+
+
+@pytest.mark.parametrize("is_dangling", [False, True])
+def test_an_artifact_may_be_a_link_to_another_place(store, tmp_path, published, is_dangling):
+    place = store.path(published)
+    place.rename(tmp_path / "elsewhere")
+    place.symlink_to(tmp_path / ("nowhere" if is_dangling else "elsewhere"))
+    assert store.publish(KIND, write_numbers(tmp_path / "out"), provenance()) == published
+    store.verify(published)
+    assert place.is_symlink() is not is_dangling
 
 
 def test_publishing_over_a_damaged_artifact_replaces_it_and_keeps_the_damaged_files(store, tmp_path, published):
@@ -120,7 +151,8 @@ def test_untouched_files_are_not_read_again(store, published, tmp_path, monkeypa
 def test_an_artifact_is_found_by_the_beginning_of_its_digest(store, published):
     assert store.find(published.digest[:8]) == published
     assert store.find(f"numbers/{published.digest[:8]}") == published
-    for unknown in ("zzzz", "other/" + published.digest[:8], ""):
+    assert store.find(str(store.path(published))) == published
+    for unknown in ("zzzz", "other/" + published.digest[:8], "", "/", "../*", "/nowhere/" + published.digest):
         with pytest.raises(ArtifactError, match="No artifact"):
             store.find(unknown)
 
@@ -193,6 +225,16 @@ def small_disk(tmp_path):
         pytest.skip(f"no right to mount: {done.stderr.strip()}")
     yield mount
     subprocess.run(["umount", str(mount)], check=True)
+
+
+def test_artifacts_on_another_file_system_are_explained(small_disk, tmp_path):
+    (tmp_path / "store").mkdir()
+    (small_disk / "artifacts").mkdir()
+    (tmp_path / "store" / "artifacts").symlink_to(small_disk / "artifacts")
+    with pytest.raises(ArtifactError, match="two file systems") as caught:
+        ArtifactStore(tmp_path / "store").publish(KIND, write_numbers(tmp_path / "out"), provenance())
+    assert str(tmp_path / "store") in caught.value.next_step
+    assert (tmp_path / "out" / "numbers.parquet").exists()
 
 
 def test_a_full_disk_is_explained_and_leaves_nothing_half_written(small_disk):
