@@ -20,13 +20,12 @@ import torch
 
 from lib.learning.action_logprobs import ActionLogProbs
 from lib.learning.token_batch import Sample, make_micro_batches
-from lib.learning.warm_up import MICRO_BATCH_NODES
 from lib.policy.load import load_model
 
 
 def ours(model: torch.nn.Module, samples: list[Sample]) -> None:
     wrapped = ActionLogProbs(model, dtype=torch.bfloat16)
-    batches = make_micro_batches(samples, max_nodes=MICRO_BATCH_NODES)
+    batches = make_micro_batches(samples)
     count = sum(len(batch.place) for batch in batches)
     for batch in batches:
         (-wrapped(batch).sum() / count).backward()

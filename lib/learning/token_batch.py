@@ -15,6 +15,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 
+# Distinct prefixes of one forward and backward pass; bounds the memory of activations.
+MICRO_BATCH_NODES = 768
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -45,7 +48,7 @@ class MicroBatch:
         return MicroBatch(*(v.to(device) if isinstance(v, torch.Tensor) else v for v in values))
 
 
-def make_micro_batches(samples: Sequence[Sample], *, max_nodes: int) -> list[MicroBatch]:
+def make_micro_batches(samples: Sequence[Sample], *, max_nodes: int = MICRO_BATCH_NODES) -> list[MicroBatch]:
     """Blocks of at most ``max_nodes`` distinct prefixes each, or of a single sequence that is longer."""
     blocks: list[list[Sample]] = []
     num_nodes = 0

@@ -22,9 +22,6 @@ from lib.policy.save import save_checkpoint
 from lib.settings.learning import WarmUpSettings
 from lib.workers.rank import Job, run_rank
 
-# Distinct prefixes of one forward and backward pass; bounds the memory of activations.
-MICRO_BATCH_NODES = 768
-
 
 def main(job: Job) -> None:
     settings = job.settings.warm_up
@@ -58,7 +55,7 @@ def _train_step(
     chosen = items_of_step(len(rows), step=step, per_step=settings.batch_size, seed=seed)
     mine = chosen[trainer.rank :: trainer.num_ranks]
     all_tokens = step < settings.full_loss_share * settings.steps
-    batches = make_micro_batches([_sample(rows[i], all_tokens) for i in mine], max_nodes=MICRO_BATCH_NODES)
+    batches = make_micro_batches([_sample(rows[i], all_tokens) for i in mine])
     rate = cosine_with_warmup(
         step, peak=settings.learning_rate, warmup_steps=settings.warmup_steps, steps=settings.steps
     )

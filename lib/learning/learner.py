@@ -1,0 +1,121 @@
+"""One step's work of a reinforcement run: roll groups of episodes out, train on them, send the weights on.
+
+In: the number of the step. Out: its episodes, then new weights in trainer and engine. Everything drawn depends
+on the seed and the step alone. Files are not known here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from lib.environments.environment import Question
+from lib.environments.page_index import PageIndex
+from lib.environments.search import SearchEnvironment
+from lib.learning.action_logprobs import ActionLogProbs
+from lib.learning.item_order import items_of_step
+from lib.learning.policy_loss import policy_loss
+from lib.learning.rollout_batch import RolloutBatch
+from lib.learning.step_measures import TokenMeasures
+from lib.learning.token_batch import MicroBatch, Sample, make_micro_batches
+from lib.learning.trainer import Trainer
+from lib.policy.conversation import ChatFormat
+from lib.policy.transformers_engine import TransformersEngine
+from lib.rollout.attempt import episode_limits
+from lib.rollout.collect import collect_episodes
+from lib.rollout.episode import Episode
+from lib.seeds import derive_seed
+from lib.settings.settings import Settings
+
+
+@dataclass(frozen=True)
+class Learner:
+    """What stays the same from step to step."""
+
+    settings: Settings
+    seed: int
+    trainer: Trainer
+    engine: TransformersEngine
+    chat: ChatFormat
+    index: PageIndex
+    questions: list[Question]
+    reference: ActionLogProbs | None  # the warmed-up policy, only where a KL term needs it
+
+    def roll_out(self, step: int) -> list[Episode]:
+        """The episodes of this rank's share of the step's questions."""
+        wanted = self.settings.reinforce
+        chosen = items_of_step(len(self.questions), step=step, per_step=wanted.groups, seed=self.seed)
+        mine = chosen[self.trainer.rank :: self.trainer.num_ranks]
+        return collect_episodes(
+            [self.questions[place] for place in mine],
+            samples=wanted.group_size,
+            seed=derive_seed(self.seed, "reinforce", step),
+            engine=self.engine,
+            chat=self.chat,
+            make_environment=lambda: SearchEnvironment(self.index, self.settings.environment),
+            limits=episode_limits(
+                self.settings,
+                temperature=wanted.temperature,
+                redundancy_weight=wanted.redundancy_weight,
+            ),
+        )
+
+    def train(self, rolled_out: RolloutBatch, step: int, *, learning_rate: float) -> tuple[float, float, TokenMeasures]:
+        """Optimizer steps over the batch; none when no rank has a group with a signal.
+
+        Returns (loss, gradient norm, measures); the first two are those of the last optimizer step.
+        """
+        settings, trainer = self.settings.reinforce, self.trainer
+        loss, norm, measures = 0.0, 0.0, TokenMeasures()
+        if trainer.sum_over_ranks(len(rolled_out.samples)) == 0:
+            return loss, norm, measures
+
+        def sum_loss(logprobs: torch.Tensor, batch: MicroBatch) -> torch.Tensor:
+            return self._loss(logprobs, batch, measures)
+
+        num_tokens = None
+        if settings.full_normalizer:
+            num_tokens = trainer.sum_over_ranks(rolled_out.num_action_tokens) / settings.mini_batches
+        seed = derive_seed(self.seed, "mini-batches", step)
+        for part in _mini_batches(rolled_out.samples, settings.mini_batches, seed):
+            batches = make_micro_batches(part or [_nothing()])
+            loss, norm = trainer.step(batches, loss=sum_loss, learning_rate=learning_rate, num_tokens=num_tokens)
+        return loss, norm, measures
+
+    def send_weights(self, *, version: int) -> None:
+        """From the trainer to the engine."""
+        with self.trainer.weights() as weights:
+            self.engine.update_weights(weights, version=version)
+
+    def _loss(self, logprobs: torch.Tensor, batch: MicroBatch, measures: TokenMeasures) -> torch.Tensor:
+        settings = self.settings.reinforce
+        value = policy_loss(
+            logprobs,
+            behaviour_logprobs=batch.behaviour_logprobs,
+            advantages=batch.advantages,
+            clip_low=settings.clip_low,
+            clip_high=settings.clip_high,
+            kl_weight=settings.kl_weight,
+            reference_logprobs=_reference_logprobs(self.reference, batch),
+        )
+        measures.add(logprobs.detach(), batch, value)
+        return value.loss
+
+
+@torch.no_grad()
+def _reference_logprobs(reference: ActionLogProbs | None, batch: MicroBatch) -> torch.Tensor | None:
+    return None if reference is None else reference(batch)
+
+
+def _mini_batches(samples: list[Sample], parts: int, seed: int) -> list[list[Sample]]:
+    if parts == 1:
+        return [samples]
+    order = np.random.default_rng(seed).permutation(len(samples))
+    return [[samples[i] for i in order[part::parts]] for part in range(parts)]
+
+
+def _nothing() -> Sample:
+    """Stands in on a rank whose groups were all dropped, so that it takes part in the others' step."""
+    return Sample([0, 0], [False, False], [0.0, 0.0])
