@@ -26,20 +26,6 @@ def collect_episodes(
     progress: Progress | None = None,
 ) -> list[Episode]:
     """``samples`` episodes for each question, in the order (question, sample)."""
-    return asyncio.run(_collect(questions, samples, seed, engine, chat, make_environment, limits, progress or Silent()))
-
-
-async def _collect(
-    questions: Sequence[Question],
-    samples: int,
-    seed: int,
-    engine: Engine,
-    chat: ChatFormat,
-    make_environment: Callable[[], Environment],
-    limits: EpisodeLimits,
-    progress: Progress,
-) -> list[Episode]:
-    total = len(questions) * samples
     finished = 0
 
     async def play(question: Question, sample: int) -> Episode:
@@ -54,7 +40,10 @@ async def _collect(
             limits=limits,
         )
         finished += 1
-        progress.update(finished, total, "episodes")
+        (progress or Silent()).update(finished, len(questions) * samples, "episodes")
         return episode
 
-    return await asyncio.gather(*[play(q, sample) for q in questions for sample in range(samples)])
+    async def play_all() -> list[Episode]:
+        return await asyncio.gather(*[play(question, sample) for question in questions for sample in range(samples)])
+
+    return asyncio.run(play_all())
