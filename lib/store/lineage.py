@@ -6,12 +6,16 @@ The JSON files are the truth and are only read; the tables live in memory.
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import duckdb
+from pydantic import ValidationError
 
 from lib.store.artifact_store import ArtifactStore
-from lib.store.manifest import MANIFEST
+from lib.store.manifest import MANIFEST, Manifest, Record, RunRecord
+
+logger = logging.getLogger("ropewalk.store")
 
 # Columns that are read from the JSON files; anything else in them is skipped.
 PROVENANCE = """STRUCT(stage VARCHAR, fingerprint VARCHAR, inputs MAP(VARCHAR, STRUCT(kind VARCHAR, digest VARCHAR)),
@@ -46,10 +50,13 @@ TABLES = {
 
 
 def open_lineage(store: ArtifactStore) -> duckdb.DuckDBPyConnection:
-    """A connection to the lineage tables of everything in the store; empty tables for an empty store."""
+    """A connection to the lineage tables of everything in the store; empty tables for an empty store.
+
+    Files that cannot be read are logged and left out.
+    """
     connection = duckdb.connect()
-    _load(connection, "manifests", sorted(store.root.glob(f"artifacts/*/*/{MANIFEST}")), MANIFEST_COLUMNS)
-    _load(connection, "runs", sorted(store.root.glob("runs/*/*.json")), RUN_COLUMNS)
+    _load(connection, "manifests", sorted(store.root.glob(f"artifacts/*/*/{MANIFEST}")), MANIFEST_COLUMNS, Manifest)
+    _load(connection, "runs", sorted(store.root.glob("runs/*/*.json")), RUN_COLUMNS, RunRecord)
     for name, query in TABLES.items():
         connection.execute(f"CREATE TABLE {name} AS {query}")
     return connection
@@ -75,10 +82,29 @@ def ancestors(store: ArtifactStore, digest: str) -> list[dict]:
     return [{**dict(zip(names, row, strict=True)), "inputs": row[4] or []} for row in rows]
 
 
-def _load(connection: duckdb.DuckDBPyConnection, name: str, files: list[Path], columns: dict[str, str]) -> None:
+def _load(
+    connection: duckdb.DuckDBPyConnection, name: str, files: list[Path], columns: dict[str, str], record: type[Record]
+) -> None:
     declared = ", ".join(f'"{column}" {type_}' for column, type_ in columns.items())
     connection.execute(f"CREATE TEMP TABLE {name} ({declared})")
+    try:
+        _insert(connection, name, files, columns)
+    except duckdb.Error:  # one broken file makes DuckDB refuse all
+        broken = [file for file in files if not _is_whole(file, record)]
+        logger.warning("Left out, since they cannot be read: %s", ", ".join(map(str, broken)))
+        _insert(connection, name, [file for file in files if file not in broken], columns)
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, name: str, files: list[Path], columns: dict[str, str]) -> None:
     if files:  # read_json refuses an empty list
         options = "format = 'unstructured', maximum_object_size = 67108864"
         query = f"INSERT INTO {name} SELECT * FROM read_json($files, columns = $columns, {options})"
         connection.execute(query, {"files": [str(path) for path in files], "columns": columns})
+
+
+def _is_whole(file: Path, record: type[Record]) -> bool:
+    try:
+        record.model_validate_json(file.read_bytes())
+    except (OSError, ValidationError):
+        return False
+    return True
