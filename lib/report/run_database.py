@@ -1,6 +1,6 @@
 """One DuckDB file that holds a whole run, so that it opens without this project's code.
 
-In: the artifacts of a run, its lineage and its costs. Out: ``run.duckdb`` with a comment on every
+In: the artifacts of a run, its lineage, its costs and its gates. Out: ``run.duckdb`` with a comment on every
 table. Tokens, masks and log-probabilities stay in the episodes' Parquet files; their counts are here.
 """
 
@@ -17,6 +17,7 @@ from data_contracts.episodes import EPISODES
 from data_contracts.questions import FUNNEL, QUESTIONS
 from data_contracts.scores import SCORES
 from data_contracts.training import STEPS, SWEEP, TENSOR_FITS
+from lib.report.gates import Gate, gates_table
 
 LINEAGE = pa.schema(
     [
@@ -58,7 +59,12 @@ STAGED = frozenset(name for name, (_, stages, _) in TABLES.items() if len(stages
 
 
 def write_run_database(
-    path: Path, *, inputs: Mapping[str, Path], lineage: Iterable[dict], costs: Iterable[dict]
+    path: Path,
+    *,
+    inputs: Mapping[str, Path],
+    lineage: Iterable[dict],
+    costs: Iterable[dict],
+    gates: Iterable[Gate],
 ) -> None:
     """Write every table of the run; one that no stage of ``inputs`` holds is there, empty."""
     with duckdb.connect(str(path)) as connection:
@@ -68,6 +74,7 @@ def write_run_database(
         for name, table, comment in (
             ("lineage", lineage_table(lineage), "One input of an artifact a row."),
             ("costs", costs_table(costs), "What each stage took; cached ones when they were made."),
+            ("gates", gates_table(gates), "One check of the chain a row: value, bound, passed or not."),
         ):
             connection.register("given", table)
             connection.execute(f"CREATE TABLE {name} AS FROM given")

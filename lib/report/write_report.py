@@ -13,6 +13,7 @@ import duckdb
 
 from data_contracts.training import GATE
 from lib.progress import Progress
+from lib.report.gates import measure_gates
 from lib.report.page import render_page
 from lib.report.run_database import write_run_database
 from lib.settings.settings import Settings
@@ -34,14 +35,16 @@ def write_report(
         lineage: ``{"stage", "kind", "digest", "rows", "inputs": [{"stage", "digest"}]}`` for each stage.
         costs: ``{"stage", "seconds", "peak_memory_mb", "tokens", "cached"}`` for each stage.
     """
-    progress.update(0, 2, "database")
+    progress.update(0, 3, "gates")
+    gates = measure_gates(settings, inputs=inputs)
+    progress.update(1, 3, "database")
     database = out / "run.duckdb"
-    write_run_database(database, inputs=inputs, lineage=lineage, costs=costs)
-    progress.update(1, 2, "page")
+    write_run_database(database, inputs=inputs, lineage=lineage, costs=costs, gates=gates)
+    progress.update(2, 3, "page")
     with duckdb.connect(str(database), read_only=True) as connection:
         page = render_page(connection, settings=settings, lineage=lineage, gate=_read_gate(inputs))
     (out / "report.html").write_text(page, encoding="utf-8")
-    progress.update(2, 2)
+    progress.update(3, 3)
 
 
 def _read_gate(inputs: dict[str, Path]) -> dict | None:

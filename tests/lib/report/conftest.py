@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,9 @@ from lib.settings.settings import Settings
 
 HOSTILE = '<script>alert("x")</script> & "quotes" $a_b$ \'s'
 RIGHT_TO_LEFT = "ما هي عاصمة مصر؟"
+POLICY_OF = {"demonstrate": "oracle", "reinforce": "reinforce"}
 SKILL = {"base": 0.02, "warm_up": 0.45, "reinforce": 0.66, "extrapolate": 0.69}
+STOP_TOKEN = 2  # of the small world's chat format
 CALL = {"name": "search", "arguments": "{}", "status": "ok", "latency_s": 0.0}
 STAGES = {
     "source": [],
@@ -48,18 +51,25 @@ KINDS = {
 
 
 class MadeUpRun:
-    """Artifacts of every stage under ``root``, as a run leaves them."""
+    """Artifacts of every stage under ``root``, as a run leaves them; ``policy`` gives the base its tokenizer."""
 
-    def __init__(self, root: Path, *, num_questions: int = 60):
+    def __init__(self, root: Path, *, policy: Path | None = None, num_questions: int = 60):
         self.root = root
         self.inputs = {stage: root / stage for stage in STAGES}
         for folder in self.inputs.values():
             folder.mkdir(parents=True)
         self._random = np.random.default_rng(0)
-        self.questions = self._write("synthesize", QUESTIONS, [self._question(i) for i in range(num_questions)])
+        if policy is not None:
+            shutil.copytree(policy / "checkpoint", self.inputs["base"] / "checkpoint")
+        asked = [self._question(i) for i in range(num_questions)]
+        learned = [self._question(num_questions + i, split="train") for i in range(40)]
+        self.questions = self._write("synthesize", QUESTIONS, asked + learned).slice(0, num_questions)
         self._write("synthesize", FUNNEL, self._funnel())
         self._write("warm_up", STEPS, [self._step(i, 24) for i in range(1, 25)])
         self._write("reinforce", STEPS, [self._step(i, 16, reward=0.3 + 0.025 * i) for i in range(1, 17)])
+        for stage in ("demonstrate", "reinforce"):
+            part = Part("train", len(learned), Decoding(1.0, 1.0, 1, 6))
+            self._write(stage, EPISODES, [self._episode(q, 0, POLICY_OF[stage], part) for q in learned])
         self._write_extrapolation()
         self._write_scores()
 
@@ -89,11 +99,12 @@ class MadeUpRun:
         pq.write_table(table, self.inputs[stage] / f"{contract.name}.parquet")
         return table
 
-    def _question(self, i: int) -> dict:
+    def _question(self, i: int, split: str = "test") -> dict:
         prompts = (HOSTILE, RIGHT_TO_LEFT, f"Which currency is used in the country in which airport {i} lies?")
         return {
             "id": f"q{i:03}", "domain": "knowledge", "prompt": prompts[min(i, 2)], "answer": f"Icelandic króna {i}",
-            "aliases": [], "split": "test", "hops": 1 + i % 3, "difficulty": 0.5, "evidence": [], "source_ids": [],
+            "aliases": [], "split": split, "hops": 1 + i % 3, "difficulty": 0.5, "source_ids": [f"airport:{i}"],
+            "evidence": [{"page_id": f"airport:{i}", "title": "", "query": "", "fact": "It uses it.", "value": ""}],
             "relations": [], "writer": "template", "filters_passed": [], "seed": i,
         }  # fmt: skip
 
@@ -153,7 +164,7 @@ class MadeUpRun:
         self._write("evaluate", EPISODES, pa.concat_tables(episodes.values()).to_pylist())
 
     def _episode(self, question: dict, sample: int, policy: str, part: Part) -> dict:
-        correct = bool(self._random.random() < SKILL[policy] + 0.1 * (2 - question["hops"]))
+        correct = bool(self._random.random() < SKILL.get(policy, 0.9) + 0.1 * (2 - question["hops"]))
         answer = question["answer"] if correct else HOSTILE
         num_calls = question["hops"] if correct else 1 + int(self._random.integers(0, 6))
         status = "answered" if correct or sample % 2 else "out_of_calls"
@@ -172,7 +183,8 @@ class MadeUpRun:
         return {
             "id": f"{policy}/{part.benchmark}/{question['id']}/{sample}", "question_id": question["id"],
             "group_id": question["id"], "policy": policy, "benchmark": part.benchmark, "sample": sample, "step": 0,
-            "tokens": list(range(len(spans))), "action_mask": [s["role"] == "assistant" for s in spans],
+            "tokens": [STOP_TOKEN if s["role"] == "assistant" else 100 for s in spans],
+            "action_mask": [s["role"] == "assistant" for s in spans],
             "logprobs": [0.0] * len(spans), "turns": spans,
             "tool_calls": [CALL | {"turn": i} for i in range(num_calls)],
             "status": status, "error": None, "answer": answer if status == "answered" else None, "correct": correct,
@@ -181,5 +193,5 @@ class MadeUpRun:
 
 
 @pytest.fixture(scope="session")
-def run(tmp_path_factory) -> MadeUpRun:
-    return MadeUpRun(tmp_path_factory.mktemp("run"))
+def run(tmp_path_factory, world_policy) -> MadeUpRun:
+    return MadeUpRun(tmp_path_factory.mktemp("run"), policy=world_policy)
