@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import io
 import re
+from typing import NamedTuple
 
 import matplotlib
 
@@ -45,11 +46,21 @@ STYLE = {
     "lines.linewidth": 1.8,
     "lines.markersize": 5,
 }
+# One size for all charts that stand side by side, so that their letters are of one size too; in inches.
+CHART_WIDTH, CHART_HEIGHT = 5.2, 2.9
 # Attributes of one run's file that would differ in the next: date and generator.
 _METADATA = {"Date": None, "Creator": None}
 
 
-def new_figure(*, width: float = 5.2, height: float = 3.1) -> tuple[Figure, Axes]:
+class Chart(NamedTuple):
+    """A drawing and the words around it."""
+
+    title: str
+    svg: str  # empty where there is nothing to draw
+    reading: str  # what the axes show, and what is good
+
+
+def new_figure(*, width: float = CHART_WIDTH, height: float = CHART_HEIGHT) -> tuple[Figure, Axes]:
     """A figure in the report's style; sizes in inches."""
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(width, height), layout="constrained")
@@ -76,12 +87,23 @@ def to_svg(figure: Figure, *, label: str) -> str:
     return text.replace("<svg", f'<svg role="img" aria-label="{html.escape(label)}"', 1)
 
 
-def add_legend(axes: Axes) -> None:
+def add_legend(axes: Axes, *, columns: int = 4) -> None:
     """Above the plot, where it covers no point."""
-    axes.legend(fontsize=8, loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=4, frameon=False, columnspacing=1.2)
+    axes.legend(
+        fontsize=9,
+        labelcolor=INK,
+        loc="lower left",
+        bbox_to_anchor=(-0.02, 1.0),
+        ncols=columns,
+        frameon=False,
+        columnspacing=1.1,
+        handlelength=1.5,
+        handletextpad=0.5,
+        borderaxespad=0.3,
+    )
 
 
 def draw_percent(axes: Axes, which: str = "y") -> None:
     """Shares as percentages."""
-    formatter = matplotlib.ticker.PercentFormatter(xmax=1.0, decimals=0)
+    formatter = matplotlib.ticker.PercentFormatter(xmax=1.0, decimals=0, symbol=" %")
     (axes.yaxis if which == "y" else axes.xaxis).set_major_formatter(formatter)

@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from lib.report import score_charts, training_charts
-from lib.report.chart_style import POLICY_COLOURS, POLICY_NAMES
+from lib.report.chart_style import POLICY_COLOURS, POLICY_NAMES, Chart
 from lib.report.lineage_graph import BOX_HEIGHT, BOX_WIDTH, lay_out
 from lib.report.readable_episodes import choose_episodes
 from lib.report.tables import SHARES, read_funnel, read_headline, read_splits, read_statuses, rows_of
@@ -48,7 +48,8 @@ def render_page(
             settings_json=json.dumps(settings.model_dump(mode="json"), indent=2, ensure_ascii=False),
             headline=headline,
             forest=Markup(score_charts.draw_forest(scores, headline.policies)),
-            hops=Markup(score_charts.draw_by_hops(scores, headline.policies)),
+            hops=_charts(_hops_charts(scores, headline.policies)),
+            gates=rows_of(connection, "FROM gates"),
             statuses=_by_policy(read_statuses(connection)),
             funnel=read_funnel(rows_of(connection, "FROM funnel ORDER BY position")),
             splits=read_splits(connection),
@@ -68,23 +69,60 @@ def render_page(
     )
 
 
-def _extrapolation_charts(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+def _hops_charts(scores: Sequence[dict], policies: Sequence[str]) -> list[Chart]:
     return [
-        ("Validation accuracy ahead of training", training_charts.draw_sweep(rows_of(connection, "FROM sweep"))),
-        ("How straight the tensors moved", training_charts.draw_tensor_fits(rows_of(connection, "FROM tensor_fits"))),
+        Chart(
+            "Accuracy by hops",
+            score_charts.draw_by_hops(scores, policies),
+            "Share of right answers, with 95 % intervals, by the number of look-ups that a question needs; higher is "
+            "better, and a level row says that longer questions cost nothing.",
+        )
     ]
 
 
-def _test_time_charts(scores: Sequence[dict], policies: Sequence[str]) -> list[tuple[str, str]]:
+def _extrapolation_charts(connection: duckdb.DuckDBPyConnection) -> list[Chart]:
     return [
-        ("Accuracy by tool budget", score_charts.draw_budget_curve(scores, policies)),
-        ("pass@k", score_charts.draw_pass_at_k(scores, policies)),
-        ("Picking one of several samples", score_charts.draw_pickers(scores, policies)),
+        Chart(
+            "Validation accuracy ahead of training",
+            training_charts.draw_sweep(rows_of(connection, "FROM sweep")),
+            "Share of right answers, with 95 % intervals, against how far the weights lie ahead of the last trained "
+            "step, which is at 1; above the dotted line is better than that step, within its band hardly so.",
+        ),
+        Chart(
+            "How straight the tensors moved",
+            training_charts.draw_tensor_fits(rows_of(connection, "FROM tensor_fits")),
+            "Numbers of weight tensors by how well a straight line in time fits their path, and by how much of the "
+            "path lies along its first directions; the more of them near 1, the more an extrapolation has to go by.",
+        ),
     ]
 
 
-def _charts(charts: Sequence[tuple[str, str]]) -> list[tuple[str, Markup]]:
-    return [(title, Markup(svg)) for title, svg in charts if svg]
+def _test_time_charts(scores: Sequence[dict], policies: Sequence[str]) -> list[Chart]:
+    return [
+        Chart(
+            "Accuracy by tool budget",
+            score_charts.draw_budget_curve(scores, policies),
+            "Share of right answers, with 95 % bands, when only so many tool calls are allowed; a curve that still "
+            "rises at its end would use more.",
+        ),
+        Chart(
+            "pass@k",
+            score_charts.draw_pass_at_k(scores, policies),
+            "Share of questions with a right answer among k samples; higher is better, and a steep rise says that the "
+            "policy can find answers which it does not yet find every time.",
+        ),
+        Chart(
+            "Picking one of several samples",
+            score_charts.draw_pickers(scores, policies),
+            "Share of right answers in percent, with 95 % intervals, when one of the samples speaks for all; a bar "
+            "above that of the single sample is what the further samples are worth.",
+        ),
+    ]
+
+
+def _charts(charts: Sequence[Chart]) -> list[Chart]:
+    """Those with something drawn; the template takes their SVG as it is."""
+    return [chart._replace(svg=Markup(chart.svg)) for chart in charts if chart.svg]
 
 
 def _by_policy(rows: Sequence[dict]) -> dict[str, list[dict]]:
@@ -106,6 +144,7 @@ def _environment() -> Environment:
         "count": _count,
         "name": _name,
         "points": _points,
+        "measured": _measured,
     }
     environment.globals["colours"] = POLICY_COLOURS
     return environment
@@ -122,6 +161,18 @@ def _points(share: float) -> str:
 
 def _metric(value: float, metric: str) -> str:
     return _percent(value) if metric in SHARES else f"{value:.2f}"
+
+
+def _measured(gate: dict) -> str:
+    """A gate's value in its unit."""
+    value, unit = gate["measured"], gate["unit"]
+    if value is None:
+        return "–"
+    if unit == "share":
+        return _percent(value)
+    if unit == "points":
+        return f"{_points(value)} points"
+    return f"{value:.4f} nats" if unit == "nats" else f"{_count(int(value))} {unit}"
 
 
 def _seconds(value: float | None) -> str:

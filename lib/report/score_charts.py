@@ -35,11 +35,11 @@ def draw_forest(scores: Sequence[Row], policies: Sequence[str]) -> str:
         row = rows[policy]
         axes.hlines(place, row["low"], row["high"], color=colour_of(policy, place), linewidth=3, alpha=0.55)
         axes.plot(row["value"], place, POLICY_MARKERS.get(policy, "o"), color=colour_of(policy, place), markersize=8)
-        text = f"{row['value']:.1%}"
+        text = f"{100 * row['value']:.1f} %"
         axes.annotate(text, (row["value"], place), (0, 8), textcoords="offset points", ha="center", color=INK)
     axes.set_yticks(range(len(shown)), [POLICY_NAMES.get(policy, policy) for policy in reversed(shown)])
     axes.set_ylim(-0.5, len(shown) - 0.25)
-    axes.set_xlim(-0.02, 1.02)
+    axes.set_xlim(-0.035, 1.035)
     axes.grid(False, axis="y")
     draw_percent(axes, "x")
     axes.set_xlabel("right answers, greedy, with 95 % interval")
@@ -87,8 +87,11 @@ def draw_pickers(scores: Sequence[Row], policies: Sequence[str]) -> str:
             label = POLICY_NAMES.get(policy, policy) if position == 0 else None
             axes.bar(x, row["value"], width * 0.9, color=colour_of(policy, place), label=label, alpha=0.85)
             axes.vlines(x, row["low"], row["high"], color=INK, linewidth=1)
+            top = (x, row["high"])
+            axes.annotate(f"{100 * row['value']:.0f}", top, (0, 2), textcoords="offset points", ha="center", size=8)
     axes.set_xticks(range(len(names)), names.values())
-    axes.set_ylim(0, 1.02)
+    axes.set_ylim(0, 1.1)
+    axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1])
     axes.grid(False, axis="x")
     axes.set_xlabel(f"which of {most} samples is taken")
     draw_percent(axes)
@@ -114,7 +117,9 @@ def _draw_curves(
         low, high = [row["low"] for _, row in rows], [row["high"] for _, row in rows]
         colour, marker = colour_of(policy, place), POLICY_MARKERS.get(policy, "o")
         name = POLICY_NAMES.get(policy, policy)
-        axes.plot(xs, [r["value"] for _, r in rows], marker=marker, ls="-" if line else "", color=colour, label=name)
+        values = [row["value"] for _, row in rows]
+        style = {"marker": marker, "ls": "-" if line else "", "color": colour, "clip_on": False}
+        axes.plot(xs, values, label=name, **style)
         if line:
             axes.fill_between(xs, low, high, color=colour, alpha=0.12, lw=0)
         else:

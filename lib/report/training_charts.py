@@ -1,7 +1,7 @@
 """Charts of how training went, and of what lies ahead of it.
 
-In: rows of the tables ``steps``, ``sweep`` and ``tensor_fits`` as dictionaries. Out: SVG text, or an
-empty string where there is nothing to draw.
+In: rows of the tables ``steps``, ``sweep`` and ``tensor_fits`` as dictionaries. Out: charts, whose SVG
+text is empty where there is nothing to draw.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lib.report.chart_style import INK, MUTED, add_legend, colour_of, draw_percent, new_figure, to_svg
+from lib.report.chart_style import INK, MUTED, Chart, add_legend, colour_of, draw_percent, new_figure, to_svg
 
 Row = dict[str, object]
+RING = {"marker": "o", "ms": 12, "mfc": "none", "mec": INK, "mew": 1.2, "ls": "", "clip_on": False}
 METHODS = {"relex": ("extrapolated (RELEX)", "#00795a", "D"), "scaled_delta": ("scaled last delta", "#cc79a7", "v")}
 
 
@@ -24,41 +25,80 @@ class Panel:
     title: str
     stage: str
     columns: dict[str, str]  # column -> its name in the legend
+    reading: str
     is_share: bool = False
 
 
 PANELS = (
-    Panel("Loss of the warm-up", "warm_up", {"loss": "loss"}),
-    Panel("Reward and accuracy", "reinforce", {"reward_mean": "reward", "accuracy": "right answers"}, is_share=True),
-    Panel("Entropy, nats a token", "reinforce", {"entropy": "entropy"}),
-    Panel("Tool calls and turns", "reinforce", {"tool_calls_mean": "tool calls", "turns_mean": "turns"}),
-    Panel("Sampler and trainer apart, nats", "reinforce", {"mismatch_mean": "mean", "mismatch_max": "largest"}),
-    Panel("Loss of reinforcement", "reinforce", {"loss": "loss"}),
+    Panel(
+        "Loss of the warm-up, nats a token",
+        "warm_up",
+        {"loss": "loss"},
+        "How surprised the policy is by the tokens it is trained on, step by step; it should fall and then level out.",
+    ),
+    Panel(
+        "Reward and accuracy",
+        "reinforce",
+        {"reward_mean": "reward", "accuracy": "right answers"},
+        "Means over the episodes of each step; both should rise, and a reward below the accuracy says that right "
+        "answers lost points for form or repeated searches.",
+        is_share=True,
+    ),
+    Panel(
+        "Entropy, nats a token",
+        "reinforce",
+        {"entropy": "entropy"},
+        "How undecided the policy is at each token it samples; a slow fall is good, a drop to zero ends exploration.",
+    ),
+    Panel(
+        "Tool calls and turns",
+        "reinforce",
+        {"tool_calls_mean": "tool calls", "turns_mean": "turns"},
+        "Means an episode; they should settle near what the questions need, at neither nothing nor the limit.",
+    ),
+    Panel(
+        "Sampler and trainer apart, nats",
+        "reinforce",
+        {"mismatch_mean": "mean", "mismatch_max": "largest"},
+        "By how much the two differ in the log-probability of the same token; nearer to zero is better, and the mean "
+        "has a gate.",
+    ),
+    Panel(
+        "Loss of reinforcement",
+        "reinforce",
+        {"loss": "loss"},
+        "The clipped policy loss; it stays around zero by design, so only a sudden jump or a growing swing means "
+        "something.",
+    ),
 )
 LINE_STYLES = ("-", "--")
 
 
-def draw_training(steps: Sequence[Row]) -> list[tuple[str, str]]:
-    """(title, SVG) of each panel that has rows."""
+def draw_training(steps: Sequence[Row]) -> list[Chart]:
+    """A chart of each panel that has rows."""
     charts = []
     for panel in PANELS:
         rows = sorted((row for row in steps if row["stage"] == panel.stage), key=lambda row: row["step"])
         if rows:
-            charts.append((panel.title, _draw_panel(panel, rows)))
+            charts.append(Chart(panel.title, _draw_panel(panel, rows), panel.reading))
     return charts
 
 
 def _draw_panel(panel: Panel, rows: list[Row]) -> str:
-    figure, axes = new_figure(height=2.6)
+    figure, axes = new_figure()
     colours = (colour_of(panel.stage), INK)
     for (column, name), colour, style in zip(panel.columns.items(), colours, LINE_STYLES, strict=False):
         values = [row[column] for row in rows]
-        axes.plot([row["step"] for row in rows], values, style, color=colour, label=name, marker="o", markersize=3)
+        look = {"color": colour, "marker": "o", "markersize": 3, "clip_on": False}
+        axes.plot([row["step"] for row in rows], values, style, label=name, **look)
+    shown = [row[column] for row in rows for column in panel.columns]
+    least, most = min(shown), max(shown)
     if panel.is_share:
-        axes.set_ylim(min(0.0, *(row[column] for row in rows for column in panel.columns)) - 0.02, 1.02)
+        axes.set_ylim(min(0.0, least) - 0.02, 1.02)
         draw_percent(axes)
-    else:
-        axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+    elif least >= 0:
+        # A line that lies at zero throughout still gets an axis that begins there.
+        axes.set_ylim(0, 1.05 * most or 1.0)
     axes.set_xlabel("step")
     axes.xaxis.get_major_locator().set_params(integer=True)
     if len(panel.columns) > 1:
@@ -74,22 +114,24 @@ def draw_sweep(sweep: Sequence[Row]) -> str:
     figure, axes = new_figure()
     axes.axhspan(last["low"], last["high"], color=colour_of("reinforce"), alpha=0.1, lw=0)
     axes.axhline(last["accuracy"], color=colour_of("reinforce"), ls=":", lw=1.2)
-    axes.plot(1.0, last["accuracy"], "o", color=colour_of("reinforce"), ms=7, label="last trained step")
+    axes.plot(1.0, last["accuracy"], "o", color=colour_of("reinforce"), ms=7, label="last trained step", clip_on=False)
     ahead: dict[str, Callable[[float], float]] = {"relex": lambda t: t / last["target"], "scaled_delta": lambda t: t}
-    for shift, (method, (name, colour, marker)) in zip((-0.008, 0.008), METHODS.items(), strict=True):
+    # Side by side where both methods have a model at one place.
+    furthest = max((ahead[row["method"]](row["target"]) for row in sweep if row["method"] in ahead), default=1.0)
+    aside = 0.02 * (furthest - 1)
+    for shift, (method, (name, colour, marker)) in zip((-aside, aside), METHODS.items(), strict=True):
         rows = [row for row in sweep if row["method"] == method]
         xs = [ahead[method](row["target"]) + shift for row in rows]
-        axes.plot(xs, [row["accuracy"] for row in rows], marker, color=colour, label=name, ls="-", lw=0.8)
+        accuracies = [row["accuracy"] for row in rows]
+        axes.plot(xs, accuracies, marker, color=colour, label=name, ls="-", lw=0.8, clip_on=False)
         axes.vlines(xs, [row["low"] for row in rows], [row["high"] for row in rows], color=colour, alpha=0.6)
         for x, row in zip(xs, rows, strict=True):
             if row["chosen"]:
-                axes.plot(x, row["accuracy"], "o", ms=13, mfc="none", mec=colour, mew=1.2)
-                point = (x, row["accuracy"])
-                axes.annotate("published", point, (9, 9), textcoords="offset points", color=colour, size=8)
+                axes.plot(x, row["accuracy"], label="published", **RING)
     axes.set_ylim(-0.02, 1.02)
     draw_percent(axes)
     axes.set_xlabel("target step / last step, or scale of the last delta")
-    add_legend(axes)
+    add_legend(axes, columns=2)
     return to_svg(figure, label="Sweep of extrapolated models")
 
 

@@ -51,7 +51,18 @@ class Elements(HTMLParser):
 def test_the_page_has_every_section_and_five_episodes(page):
     elements = Elements(page)
     sections = [attributes["id"] for tag, attributes in elements.tags if tag == "section"]
-    assert sections == ["scores", "synthesis", "training", "ahead", "test-time", "episodes", "lineage", "cost", "data"]
+    assert sections == [
+        "scores",
+        "gates",
+        "synthesis",
+        "training",
+        "ahead",
+        "test-time",
+        "episodes",
+        "lineage",
+        "cost",
+        "data",
+    ]
     episodes = [a["class"] for tag, a in elements.tags if tag == "article"]
     assert len(episodes) == 5
     assert {"episode right", "episode wrong"} == set(episodes)
@@ -94,12 +105,35 @@ def test_the_numbers_of_the_page_are_those_of_the_database(report, page):
         assert all(f"{100 * value:.1f} %" in text for value in row)
 
 
+def test_every_gate_of_a_sound_run_is_passed_and_shown(report, page):
+    with duckdb.connect(str(report / "run.duckdb"), read_only=True) as connection:
+        gates = connection.sql("SELECT gate, promise, passed FROM gates").fetchall()
+    text = Elements(page).text
+    assert len(gates) == 7
+    assert all(passed and gate in text and promise in text for gate, promise, passed in gates)
+    assert "7 gates passed" in text
+
+
+def test_a_broken_gate_stands_at_the_head_of_the_page(run, tmp_path):
+    settings = Settings(reinforce={"max_mismatch": 0.001})
+    write_report(settings, inputs=run.inputs, lineage=[], costs=[], out=tmp_path, progress=Silent())
+    head = (tmp_path / "report.html").read_text().partition("<main>")[0]
+    assert "6 gates passed, 1 failed" in Elements(head).text
+
+
+def test_every_chart_says_how_it_is_read(page):
+    figures = re.findall(r"<figure.*?</figure>", page, flags=re.DOTALL)
+    assert len(figures) > 10
+    assert all(re.search(r'<p class="reading">[^<]{40,}</p>', figure) for figure in figures)
+
+
 def test_an_unfinished_run_still_gets_a_page(run, tmp_path):
     inputs = {name: run.inputs[name] for name in ("source", "synthesize")}
     write_report(Settings(), inputs=inputs, lineage=[], costs=[], out=tmp_path, progress=Silent())
     text = Elements((tmp_path / "report.html").read_text()).text
     assert "No policy has been judged" in text
     assert "No training step was recorded" in text
+    assert "1 gate passed, 6 not measured" in text
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
@@ -111,9 +145,13 @@ def test_a_real_browser_lays_the_page_out_without_overflow_or_error(page, tmp_pa
       addEventListener("load", () => {
         const svgs = [...document.querySelectorAll("svg")];
         const empty = svgs.filter(svg => svg.getBoundingClientRect().height < 20).length;
+        const widths = new Set([...document.querySelectorAll("figure > svg")].map(svg => svg.clientWidth));
         const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
-        document.title = `faults=${faults.length} empty=${empty} of=${svgs.length > 9} wide=${wide}`;
+        const sizes = widths.size;
+        document.title = `faults=${faults.length} empty=${empty} of=${svgs.length > 9} wide=${wide} sizes=${sizes}`;
       });</script>"""
+    # A chart without a neighbour is no larger than the others.
+    page = re.sub(r"<figure><figcaption>How straight.*?</figure>", "", page, count=1, flags=re.DOTALL)
     page = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', probe, page, count=1)
     (tmp_path / "report.html").write_text(page)
     command = [
@@ -122,4 +160,4 @@ def test_a_real_browser_lays_the_page_out_without_overflow_or_error(page, tmp_pa
         f"file://{tmp_path / 'report.html'}",
     ]  # fmt: skip
     dom = subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
-    assert "<title>faults=0 empty=0 of=true wide=0</title>" in dom
+    assert "<title>faults=0 empty=0 of=true wide=0 sizes=1</title>" in dom
