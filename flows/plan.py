@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from flows.stages import STAGES
 from lib.errors import ArtifactError
@@ -39,6 +40,11 @@ class Step:
     action: Action
     reasons: tuple[str, ...] = field(default=())
     reference: Reference | None = None
+
+    def as_row(self) -> dict[str, Any]:
+        """For printing as JSON."""
+        digest = self.reference.digest if self.reference else None
+        return {"stage": self.stage, "action": self.action, "reasons": self.reasons, "artifact": digest}
 
 
 def make_plan(run: Run, stages: Sequence[Stage] = STAGES) -> list[Step]:
