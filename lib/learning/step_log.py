@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_contracts.training import STEPS
+from lib.store.atomic_write import write_atomically
 
 EMPTY = {
     "reward_mean": 0.0,
@@ -32,9 +33,11 @@ class StepLog:
 
     def __init__(self, path: Path, *, resumed_step: int):
         self._path = path
-        rows = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+        lines = path.read_text().splitlines(keepends=True) if path.is_file() else []
+        # An interrupted write leaves a line without its end.
+        rows = [json.loads(line) for line in lines if line.endswith("\n")]
         self._rows = [row for row in rows if row["step"] <= resumed_step]
-        path.write_text("".join(json.dumps(row) + "\n" for row in self._rows))
+        write_atomically(path, "".join(json.dumps(row) + "\n" for row in self._rows))
 
     def append(self, **values: object) -> None:
         row = EMPTY | values

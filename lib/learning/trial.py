@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from lib.rollout.episode import Episode, EpisodeStatus
+from lib.store.atomic_write import write_atomically
 
 
 @dataclass
@@ -61,7 +62,7 @@ class TrialLog:
         if path and path.exists():
             # An interrupted write leaves a line without its end.
             lines = [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
-            path.write_text("".join(lines), encoding="utf-8")
+            write_atomically(path, "".join(lines))
             self._known = {trial.question_id: trial for trial in (Trial(**json.loads(line)) for line in lines)}
 
     def __len__(self) -> int:

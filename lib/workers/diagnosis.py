@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 
 from lib.errors import JobError
+from lib.store.full_disk import FREE_SPACE, WORDS, is_full
 from lib.workers.job import JobSpec
 from lib.workers.rank_record import RankRecord, stack_file
 
@@ -23,6 +24,11 @@ REASONS = {
     signal.SIGABRT: "native code gave up; the log says why",
     signal.SIGBUS: "most often because shared memory (/dev/shm) or a disk is full",
 }
+
+
+# How Python, torch on a CPU and torch on a GPU say that memory ran out.
+NO_MEMORY = ("MemoryError", "OutOfMemoryError", "can't allocate memory", "Cannot allocate memory", "out of memory")
+FREE_MEMORY = "free memory, or lower workers.ranks, batch_size or engine.max_concurrent"
 
 
 class TroubleKind(StrEnum):
@@ -66,9 +72,11 @@ def job_error(
     kept = [record.kept] if record and record.kept else []
     kept.append(_kept(spec))
     next_step = "run the same command again; the job resumes from what it saved"
-    if trouble.kind is TroubleKind.VANISHED and trouble.code in (None, -signal.SIGKILL):
+    if _disk_is_full(record, spec):
+        what, next_step = f"The disk is full. {what}", f"{FREE_SPACE}; the job resumes from what it saved"
+    elif _ran_out_of_memory(trouble):
         what += f" The job's memory peaked at {peak_memory_mb:.0f} of {psutil.virtual_memory().total / 1e6:.0f} MB."
-        next_step = f"free memory, or lower workers.ranks, batch_size or engine.max_concurrent; then {next_step}"
+        next_step = f"{FREE_MEMORY}; then {next_step}"
     elif trouble.kind is TroubleKind.SILENT:
         next_step = f"raise workers.silence_timeout_s if steps take that long; then {next_step}"
     elif trouble.kind is TroubleKind.LAUNCHER_ENDED:
@@ -77,6 +85,19 @@ def job_error(
         where = "\n    ".join(filter(None, [record.where, where]))
         next_step = f"{record.next_step or 'mend the cause'}; then {next_step}"
     return JobError(what, where=where, kept="; ".join(kept), next_step=next_step)
+
+
+def _disk_is_full(record: RankRecord | None, spec: JobSpec) -> bool:
+    """Some libraries do not tell it from other failures, and a rank may be unable to write its record."""
+    return is_full(spec.scratch) or (record is not None and any(words in record.what for words in WORDS))
+
+
+def _ran_out_of_memory(trouble: Trouble) -> bool:
+    if trouble.kind is TroubleKind.VANISHED:
+        return trouble.code in (None, -signal.SIGKILL)
+    if trouble.kind is not TroubleKind.FAILED or trouble.rank is None:
+        return False
+    return any(words in f"{trouble.rank.error_type}: {trouble.rank.what}" for words in NO_MEMORY)
 
 
 def _what(trouble: Trouble, module: str, *, num_ranks: int, silence_s: float) -> str:

@@ -7,6 +7,7 @@ how the rank fares, and makes sure that the process ends with its parent. It doe
 from __future__ import annotations
 
 import argparse
+import contextlib
 import faulthandler
 import os
 import signal
@@ -53,7 +54,8 @@ def run_rank(main: Callable[[Job], None]) -> None:
     else:
         last_word, code = record.ended(RankStatus.DONE), 0
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    last_word.write(folder)
+    with contextlib.suppress(OSError):  # on a full disk the exit code alone tells
+        last_word.write(folder)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     sys.exit(code)
 

@@ -211,22 +211,6 @@ def test_processes_that_publish_the_same_content_at_once_agree(tmp_path):
     store.verify(manifest.reference)
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of one megabyte."""
-    mount = tmp_path / "disk"
-    mount.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(mount)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True)
-    except FileNotFoundError:
-        pytest.skip("no mount command")
-    if done.returncode:
-        pytest.skip(f"no right to mount: {done.stderr.strip()}")
-    yield mount
-    subprocess.run(["umount", str(mount)], check=True)
-
-
 def test_artifacts_on_another_file_system_are_explained(small_disk, tmp_path):
     (tmp_path / "store").mkdir()
     (small_disk / "artifacts").mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -66,6 +67,24 @@ def test_an_error_of_ours_keeps_its_advice(make_spec, monkeypatch):
     assert caught.value.what.endswith("failed with GateError: too few trained tokens")
     assert caught.value.where.startswith("demonstrations")
     assert caught.value.next_step.startswith("raise num_demonstrations")
+
+
+def test_memory_that_ran_out_is_met_with_what_frees_it(make_spec, monkeypatch):
+    monkeypatch.setenv("TEST_ENDING", "MemoryError")
+    with pytest.raises(JobError, match="failed with MemoryError.*memory peaked at") as caught:
+        run_job(make_spec("dying_job", "process"), workers=ONE, progress=Silent())
+    assert "engine.max_concurrent" in caught.value.next_step
+
+
+def test_a_full_disk_is_told_even_where_a_rank_cannot_write_its_last_word(make_spec, monkeypatch, small_disk):
+    monkeypatch.setenv("TEST_ENDING", "full disk")
+    spec = dataclasses.replace(
+        make_spec("dying_job", "process"), out=small_disk / "out", scratch=small_disk / "scratch"
+    )
+    with pytest.raises(JobError, match="The disk is full. Rank 0 of 1 of dying_job") as caught:
+        run_job(spec, workers=ONE, progress=Silent())
+    assert caught.value.next_step.startswith("free some space")
+    assert "step_00003" in caught.value.kept
 
 
 @pytest.mark.parametrize(
