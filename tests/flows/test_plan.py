@@ -90,9 +90,7 @@ def test_a_forced_stage_runs_because_it_was_asked_for(root):
 
 def test_many_changes_are_counted_rather_than_listed(root):
     run_chain(root)
-    overrides = [
-        f"reinforce.{name}=7" for name in ("steps", "groups", "group_size", "mini_batches", "warmup_steps")
-    ]
+    overrides = [f"reinforce.{name}=7" for name in ("steps", "groups", "group_size", "mini_batches", "warmup_steps")]
     overrides += ["reinforce.learning_rate=1", "reinforce.clip_high=1", "reinforce.temperature=2"]
     reasons = explain(open_run(root, *overrides))["count"][1]
     assert len(reasons) == 7
