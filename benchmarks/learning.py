@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from lib.bootstrap import Interval, bootstrap_mean
+from lib.percent import percent
 from lib.progress import Silent
 from lib.rollout.attempt import attempt
 from lib.rollout.choose_questions import choose_questions
@@ -70,7 +71,7 @@ def longer_warm_up(chosen: argparse.Namespace, seed: int, result: dict) -> tuple
 
 
 def show(value: float, low: float, high: float) -> str:
-    return f"{value:.1%} ({low:.1%} to {high:.1%})"
+    return f"{percent(value)} ({percent(low)} to {percent(high)})"
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from flows.catalogue import POLICIES, read_accuracies
 from flows.plan import Action, Step
 from flows.terminal import print_table
+from lib.percent import percent
 from lib.store.artifact_store import ArtifactStore
 from lib.store.manifest import Reference
 
@@ -84,11 +85,12 @@ def print_result(references: dict[str, Reference], store: ArtifactStore, *, as_j
         print_json({"artifacts": artifacts, "accuracy": scores, "report": page})
         return
     if scores:
-        rows = [
-            (POLICIES[row["policy"]], f"{row['value']:.1%}", f"{row['low']:.1%} - {row['high']:.1%}", row["n"])
-            for row in scores
-        ]
+        rows = [(POLICIES[row["policy"]], percent(row["value"]), interval(row), row["n"]) for row in scores]
         columns = ("policy", "accuracy", "95 % interval", "questions")
         print_table("Accuracy on held-out questions", columns, rows, numbers=columns[1:])
     if page:
         print(f"Report: {page}")
+
+
+def interval(row: dict[str, Any]) -> str:
+    return f"{percent(row['low'])} to {percent(row['high'])}"

@@ -24,6 +24,7 @@ import pyarrow as pa
 from data_contracts.training import SWEEP
 from lib.bootstrap import bootstrap_difference, bootstrap_mean
 from lib.errors import JobError
+from lib.percent import percent, points
 
 
 class Method(StrEnum):
@@ -141,14 +142,14 @@ def judge(sweep: pa.Table) -> dict[str, object]:
 
 def _note(verdict: Verdict, chosen: dict, last: dict, scaled: float | None) -> str:
     text = (
-        f"Extrapolated to step {chosen['target']:g}, the model answers {chosen['accuracy']:.1%} of {chosen['n']} "
-        f"validation questions; the last trained step ({last['target']:g}) answers {last['accuracy']:.1%}. "
-        f"The difference is {100 * chosen['gain']:+.1f} points "
-        f"(95 % interval {100 * chosen['gain_low']:+.1f} to {100 * chosen['gain_high']:+.1f}): {verdict}."
+        f"Extrapolated to step {chosen['target']:g}, the model answers {percent(chosen['accuracy'])} of {chosen['n']} "
+        f"validation questions; the last trained step ({last['target']:g}) answers {percent(last['accuracy'])}. "
+        f"The difference is {points(chosen['gain'])} points "
+        f"(95 % interval {points(chosen['gain_low'])} to {points(chosen['gain_high'])}): {verdict}."
     )
     if chosen["accuracy"] < last["accuracy"]:
         text += " No extrapolation reaches the last trained step; prefer that one."
     if scaled is not None:
         relation = "does not reach" if chosen["accuracy"] < scaled else "is no worse than"
-        text += f" It {relation} the best scaled last delta ({scaled:.1%})."
+        text += f" It {relation} the best scaled last delta ({percent(scaled)})."
     return text

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from lib.errors import GateError
+from lib.percent import percent
 from lib.settings.demonstrate import DemonstrateSettings
 
 
@@ -51,7 +52,7 @@ def audit_masks(episodes: pa.Table, *, stop_tokens: frozenset[int], limits: Demo
     share = trained / total if total else 0.0
     if not limits.min_trained_share <= share <= limits.max_trained_share:
         raise GateError(
-            f"{share:.1%} of the tokens are trained, outside "
+            f"{percent(share)} of the tokens are trained, outside "
             f"[{limits.min_trained_share:.0%}, {limits.max_trained_share:.0%}]",
             next_step="change demonstrate.min_trained_share or max_trained_share if the episodes are as they should be",
         )

@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from lib.percent import percent, points
 from lib.settings.demonstrate import DemonstrateSettings
 from lib.settings.settings import Settings
 
@@ -206,14 +207,10 @@ def extrapolation(sweep: Sequence[str]) -> Gate:
     )
     if gain is None or last is None:
         return replace(gate, note="the sweep lacks the published model or the last step")
-    note = f"{100 * chosen:.1f} %, last step {100 * last:.1f} %"
-    note += "" if scaled is None else f", best scaled delta {100 * scaled:.1f} %"
-    note += f"; 95 % interval of the gain {_signed(low)} to {_signed(high)}"
+    note = f"{percent(chosen)}, last step {percent(last)}"
+    note += "" if scaled is None else f", best scaled delta {percent(scaled)}"
+    note += f"; 95 % interval of the gain {points(low)} to {points(high)}"
     return gate.judged(gain, high >= 0, checked=questions, of="questions", note=note)
-
-
-def _signed(share: float) -> str:
-    return f"{100 * share:+.1f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _ask(query: str, files: Sequence[str], **values: object) -> tuple:

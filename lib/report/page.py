@@ -14,6 +14,7 @@ import duckdb
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from lib.percent import percent, points
 from lib.report import score_charts, training_charts
 from lib.report.chart_style import POLICY_COLOURS, POLICY_NAMES, Chart
 from lib.report.lineage_graph import BOX_HEIGHT, BOX_WIDTH, lay_out
@@ -138,29 +139,20 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "percent": _percent,
+        "percent": percent,
         "metric": _metric,
         "seconds": _seconds,
         "count": _count,
         "name": _name,
-        "points": _points,
+        "points": points,
         "measured": _measured,
     }
     environment.globals["colours"] = POLICY_COLOURS
     return environment
 
 
-def _percent(share: float, digits: int = 1) -> str:
-    return f"{100 * share:.{digits}f} %"
-
-
-def _points(share: float) -> str:
-    """A difference of shares in percentage points, with its sign."""
-    return f"{100 * share:+.1f}".replace("-", "\N{MINUS SIGN}")
-
-
 def _metric(value: float, metric: str) -> str:
-    return _percent(value) if metric in SHARES else f"{value:.2f}"
+    return percent(value) if metric in SHARES else f"{value:.2f}"
 
 
 def _measured(gate: dict) -> str:
@@ -169,9 +161,9 @@ def _measured(gate: dict) -> str:
     if value is None:
         return "–"
     if unit == "share":
-        return _percent(value)
+        return percent(value)
     if unit == "points":
-        return f"{_points(value)} points"
+        return f"{points(value)} points"
     return f"{value:.4f} nats" if unit == "nats" else f"{_count(int(value))} {unit}"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from lib.percent import percent
 from lib.report.chart_style import (
     INK,
     MUTED,
@@ -35,7 +36,7 @@ def draw_forest(scores: Sequence[Row], policies: Sequence[str]) -> str:
         row = rows[policy]
         axes.hlines(place, row["low"], row["high"], color=colour_of(policy, place), linewidth=3, alpha=0.55)
         axes.plot(row["value"], place, POLICY_MARKERS.get(policy, "o"), color=colour_of(policy, place), markersize=8)
-        text = f"{100 * row['value']:.1f} %"
+        text = percent(row["value"])
         axes.annotate(text, (row["value"], place), (0, 8), textcoords="offset points", ha="center", color=INK)
     axes.set_yticks(range(len(shown)), [POLICY_NAMES.get(policy, policy) for policy in reversed(shown)])
     axes.set_ylim(-0.5, len(shown) - 0.25)
