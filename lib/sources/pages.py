@@ -16,6 +16,7 @@ from lib.sources.wording import split_words
 
 LISTED = 8  # objects that a sentence names before "and 12 more": a small model reads no further
 LISTED_INVERSE = 5  # facts against the arrow, told only where there are at most this many
+UNIT_SUFFIXES = frozenset(("km2", "km", "m", "ft", "kg", "usd"))
 UNTOLD_UNITS = frozenset({"degrees"})  # coordinates fill pages and answer nothing
 
 
@@ -102,6 +103,9 @@ def format_value(row: dict) -> str:
 
 
 def attribute_words(name: str) -> str:
-    """``iata_code`` -> ``IATA code``."""
+    """``iata_code`` -> ``IATA code``; ``elevation_ft`` -> ``elevation``, since the value has the unit."""
     capitals = {"iata": "IATA", "icao": "ICAO", "iso": "ISO", "cas": "CAS", "un": "UN", "url": "URL", "id": "ID"}
-    return " ".join(capitals.get(word, word) for word in split_words(name).split())
+    words = split_words(name).split()
+    if len(words) > 1 and words[-1] in UNIT_SUFFIXES:
+        words.pop()
+    return " ".join(capitals.get(word, word) for word in words)

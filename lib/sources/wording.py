@@ -69,6 +69,8 @@ def derive_wording(relation: str, phrase: str = "", inverse_phrase: str = "", *,
         made = _from_verb(relation, parts)
     elif _reads_as_verb(parts):
         made = _from_participle(relation, parts)
+    elif parts[-1] == "of" and len(parts) > 1:
+        made = _turn_round(_from_noun(relation, " ".join(parts[:-1])))
     else:
         made = _from_noun(relation, " ".join(parts))
     return replace(made, phrase=phrase or made.phrase, inverse_phrase=inverse_phrase or made.inverse_phrase)
@@ -90,9 +92,22 @@ def _from_noun(relation: str, words: str) -> RelationWording:
         nouns=(f"the {words} of {{x}}",),
         inverse_nouns=(f"the one whose {words} is {{x}}", f"the one that has {{x}} as its {words}"),
         questions=(f"What is the {words} of {{x}}?", f"Give the {words} of {{x}}."),
-        inverse_questions=(f"What has {{x}} as its {words}?", f"What has the {words} {{x}}?"),
+        inverse_questions=(f"What has {{x}} as its {words}?", f"Whose {words} is {{x}}?"),
         keywords=words,
         inverse_keywords=words,
+    )
+
+
+def _turn_round(wording: RelationWording) -> RelationWording:
+    """For names such as ``first level division of``, which are nouns that the subject is."""
+    return replace(
+        wording,
+        phrase=wording.inverse_phrase,
+        inverse_phrase=wording.phrase,
+        nouns=wording.inverse_nouns,
+        inverse_nouns=wording.nouns,
+        questions=wording.inverse_questions,
+        inverse_questions=wording.questions,
     )
 
 
@@ -130,6 +145,8 @@ def _from_participle(relation: str, parts: list[str]) -> RelationWording:
     else:
         noun = f"the one that {{x}} {verb}{words}"
         inverse = head if link == "by" else f"has, {words} it,"
+        if parts[0] == "shares":  # what one shares with another, the other shares too
+            inverse = words
     return RelationWording(
         relation=relation,
         phrase=f"{verb}{words}",

@@ -25,7 +25,7 @@ class TemplateWriter:
             return None
         chance = random.Random(draft.seed)
         wording = chance.choice(draft.wordings)
-        opening = chance.choice(OPENINGS) if wording.endswith("?") else ""
+        opening = chance.choice(OPENINGS) if wording.endswith("?") and not draft.in_sentences else ""
         return capitalise(opening + wording)
 
 

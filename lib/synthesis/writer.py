@@ -16,8 +16,9 @@ from lib.chat_endpoint import Usage
 class Draft:
     """One question before it has words.
 
-    ``wordings`` are complete questions to choose from, best first; ``clues`` tell the chain in plain
-    statements, from the start to what is asked.
+    ``wordings`` are complete questions to choose from, best first; ``in_sentences`` says that they lead up
+    to the question, so that nothing fits before them. ``clues`` tell the chain in plain statements, from the
+    start to what is asked.
     """
 
     seed: int
@@ -25,6 +26,7 @@ class Draft:
     clues: tuple[str, ...]
     answer: str
     blurred: bool = False
+    in_sentences: bool = False
 
 
 class Writer(Protocol):

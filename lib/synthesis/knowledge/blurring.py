@@ -13,6 +13,8 @@ from dataclasses import dataclass
 # Buckets end at 1, 2, 5, 10, 20, 50, ...: bounds that a person would name.
 BOUNDS = (1, 2, 5, 10)
 YEARS = 20  # a span of years that leaves several candidates in most tables
+# Units that the attribute's name says, or that say nothing.
+UNTOLD = ("people", "units of ")
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ def blur_value(row: dict) -> Blur | None:
         low = int(row["number"]) // YEARS * YEARS
         return _between(low, low + YEARS - 1, f"between {low} and {low + YEARS - 1}")
     low, high = bucket(row["number"])
-    unit = f" {row['unit']}" if row["unit"] else ""
+    unit = f" {row['unit']}" if row["unit"] and not row["unit"].startswith(UNTOLD) else ""
     if low == high:
         return None
     return _between(low, high, f"between {_plain(low)} and {_plain(high)}{unit}", half_open=True)
@@ -63,7 +65,7 @@ def _blur_text(text: str) -> Blur | None:
     """A code begins with its first sign; words are not cut."""
     if not 2 <= len(text) <= 5 or not text.isalnum():
         return None
-    return Blur(f"that begins with {text[0]}", lambda other: (other["text"] or "").startswith(text[0]))
+    return Blur(f"beginning with {text[0]}", lambda other: (other["text"] or "").startswith(text[0]))
 
 
 def _plain(number: float) -> str:

@@ -14,8 +14,9 @@ from functools import cached_property
 import numpy as np
 
 from lib.sources.graph import KnowledgeGraph
-from lib.sources.pages import attribute_words, format_value
+from lib.sources.pages import UNTOLD_UNITS, attribute_words, format_value
 from lib.synthesis.knowledge.blurring import Blur, blur_value
+from lib.synthesis.knowledge.clauses import Kind, Mention, add_object
 from lib.synthesis.knowledge.paths import LONGEST_ANSWER, Clue
 
 # Clauses of a description; more cannot be followed in one sentence.
@@ -30,27 +31,32 @@ class ClueBook:
     def __init__(self, graph: KnowledgeGraph, inside: np.ndarray, index: AttributeIndex):
         self._graph, self._inside, self._index = graph, inside, index
 
-    def describe(self, node: int, *, avoid: set[int], chance: random.Random) -> tuple[Clue, ...] | None:
-        """Blurred clues that together hold for this entity only, among all of its type; None without."""
-        candidates = self._of_type(node)
+    def describe(
+        self, node: int, *, avoid: set[int], chance: random.Random, asked: str = ""
+    ) -> tuple[Clue, ...] | None:
+        """Blurred clues that together hold for this entity only, among all of its type; None without.
+
+        ``asked`` is the attribute of this entity that the question asks for, if any.
+        """
+        everyone = candidates = self._of_type(node)
         chosen: list[Clue] = []
-        for clue in self._shuffled(node, avoid=avoid, chance=chance, blurred=True):
+        for clue in self._shuffled(node, avoid=avoid, chance=chance, blurred=True, asked=asked):
             left = np.intersect1d(candidates, clue.members, assume_unique=True)
             if len(left) == len(candidates):
                 continue
             chosen.append(clue)
             candidates = left
             if len(candidates) == 1:
-                return tuple(chosen)
+                return _without_idle(chosen, everyone)
             if len(chosen) == MOST_CLAUSES:
                 return None
         return None
 
     def tell_apart(
-        self, node: int, others: np.ndarray, *, avoid: set[int], chance: random.Random, blurred: bool
+        self, node: int, others: np.ndarray, *, avoid: set[int], chance: random.Random, blurred: bool, asked: str = ""
     ) -> Clue | None:
         """One clue that holds for this entity and for none of the other candidates; None without."""
-        for clue in self._shuffled(node, avoid=avoid, chance=chance, blurred=blurred):
+        for clue in self._shuffled(node, avoid=avoid, chance=chance, blurred=blurred, asked=asked):
             if len(np.intersect1d(others, clue.members, assume_unique=True)) == 1:
                 return clue
         return None
@@ -62,7 +68,9 @@ class ClueBook:
     def _type_codes(self) -> np.ndarray:  # [num_entities]
         return np.unique(np.array(self._graph.types), return_inverse=True)[1]
 
-    def _shuffled(self, node: int, *, avoid: set[int], chance: random.Random, blurred: bool) -> Iterator[Clue]:
+    def _shuffled(
+        self, node: int, *, avoid: set[int], chance: random.Random, blurred: bool, asked: str
+    ) -> Iterator[Clue]:
         """All clues about an entity in random order; members are computed as they are asked for."""
         graph = self._graph
         low, high = graph.adjacency.offsets[node], graph.adjacency.offsets[node + 1]
@@ -74,7 +82,9 @@ class ClueBook:
             if self._inside[other] and other not in avoid
         ]
         first_fact = chance.choice(facts) if facts else None
-        options = [*facts, *graph.attributes_of(node)]
+        rows = graph.attributes_of(node)
+        told = [row for row in rows if row["unit"] not in UNTOLD_UNITS and row["name"] != asked]
+        options = [*facts, *told]
         chance.shuffle(options)
         # A named neighbour first: without one, a search has nothing to go by.
         options.sort(key=lambda option: option is not first_fact)
@@ -86,12 +96,14 @@ class ClueBook:
     def _of_fact(self, step: int, other: int) -> Clue | None:
         """The fact that ``step`` leads from the described entity to ``other``, who is named."""
         graph = self._graph
+        if "," in graph.phrase(step):  # a parenthesis, which fits no longer sentence
+            return None
         back = graph.reverse(step)
         members = graph.adjacency.follow(other, back)
         if len(members) > LARGEST_CROWD:
             return None
         return Clue(
-            clause=f"{graph.phrase(step)} {graph.titles[other]}",
+            clause=add_object(graph.phrase(step), Mention(graph.titles[other], Kind.NAMED)),
             phrase=graph.phrase(step),
             keywords=f"{graph.wording(step)[2]} {graph.titles[other]}",
             value=graph.titles[other],
@@ -114,7 +126,9 @@ class ClueBook:
         elif row["kind"] == "text" and len(row["text"]) > LONGEST_ANSWER:
             return None
         else:
-            clause, members = f"{phrase} {value}", self._index.with_value(row)
+            measured = row["kind"] == "number" and row["unit"]
+            clause = f"has {article(words)} {words} of {value}" if measured else f"{phrase} {value}"
+            members = self._index.with_value(row)
         return Clue(clause, phrase, words, value, None, members)
 
 
@@ -141,6 +155,19 @@ class AttributeIndex:
             covered = [node for node, row in self._rows[name] if blur.covers(row)]
             self._blurred[key] = np.array(covered, dtype=np.int32)
         return self._blurred[key]
+
+
+def _without_idle(clues: list[Clue], everyone: np.ndarray) -> tuple[Clue, ...]:
+    """The clues that are needed to leave one entity; the first stays, since a search begins with it."""
+    needed = list(clues)
+    for clue in clues[1:]:
+        others = [other for other in needed if other is not clue]
+        left = everyone
+        for other in others:
+            left = np.intersect1d(left, other.members)
+        if len(left) == 1:
+            needed = others
+    return tuple(needed)
 
 
 def article(words: str) -> str:

@@ -15,7 +15,7 @@ import random
 import numpy as np
 
 from lib.settings.synthesis import SynthesisSettings
-from lib.sources.graph import KnowledgeGraph
+from lib.sources.graph import Adjacency, KnowledgeGraph
 from lib.synthesis.knowledge.clues import AttributeIndex, ClueBook
 from lib.synthesis.knowledge.paths import Clue, Path, cut_paths
 from lib.synthesis.knowledge.walks import walk
@@ -40,8 +40,7 @@ class PathDrawer:
         self._graph, self._settings = graph, settings
         self._generator = np.random.default_rng(seed)
         whole = graph.adjacency
-        widest = WIDEST_STEP if settings.extra_clues else 1
-        mask = inside[whole.sources] & inside[whole.targets] & (whole.fan_out <= widest)
+        mask = inside[whole.sources] & inside[whole.targets] & may_be_walked(whole, settings)
         self._adjacency = whole.keep(mask)
         self._book = ClueBook(graph, inside, index)
         self._chance = random.Random(seed)
@@ -64,7 +63,8 @@ class PathDrawer:
     def add_clues(self, path: Path) -> Path | None:
         """The path with the clues that it needs, and maybe its start described; None where none is found."""
         clues: list[tuple[int, Clue]] = []
-        avoid = set(path.nodes)
+        avoid, last = set(path.nodes), len(path.steps)
+        asked = path.attribute["name"] if path.attribute else ""
         for position, step in enumerate(path.steps, start=1):
             node, others = path.nodes[position], self._graph.adjacency.follow(path.nodes[position - 1], step)
             if len(others) == 1:
@@ -72,16 +72,25 @@ class PathDrawer:
             if len(clues) == self._settings.extra_clues:
                 return None
             blurred = self._chance.random() < self._settings.blur
-            clue = self._book.tell_apart(node, others, avoid=avoid, chance=self._chance, blurred=blurred)
+            of_answer = asked if position == last else ""
+            clue = self._book.tell_apart(
+                node, others, avoid=avoid, chance=self._chance, blurred=blurred, asked=of_answer
+            )
             if clue is None:
                 return None
             clues.append((position, clue))
         if self._chance.random() < self._settings.blur:
-            described = self._book.describe(path.nodes[0], avoid=avoid, chance=self._chance)
+            of_answer = asked if last == 0 else ""
+            described = self._book.describe(path.nodes[0], avoid=avoid, chance=self._chance, asked=of_answer)
             if described is None:
                 return None
             clues += [(0, clue) for clue in described]
         return dataclasses.replace(path, clues=tuple(clues)) if clues else path
+
+
+def may_be_walked(adjacency: Adjacency, settings: SynthesisSettings) -> np.ndarray:
+    """[num_steps], true for steps that lead to one entity, or to a few where clues may tell them apart."""
+    return adjacency.fan_out <= (WIDEST_STEP if settings.extra_clues else 1)
 
 
 def _start_weights(graph: KnowledgeGraph, allowed: np.ndarray, start_types: tuple[str, ...]) -> np.ndarray:

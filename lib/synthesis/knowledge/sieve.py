@@ -20,7 +20,7 @@ from lib.synthesis.knowledge.candidates import Candidate
 from lib.synthesis.knowledge.draw import PathDrawer
 from lib.synthesis.knowledge.evidence import gather_evidence
 from lib.synthesis.knowledge.paths import Path, answer_of, effort_of, has_shortcut, is_unique, pattern_of
-from lib.synthesis.knowledge.phrasing import name_start, phrase_questions, tell_clues
+from lib.synthesis.knowledge.phrasing import is_told_in_sentences, name_start, phrase_questions, tell_clues
 from lib.synthesis.writer import Draft, Writer
 
 FILTERS_OF_PATHS = ("clues", "uniqueness", "one_hop", "evidence")
@@ -123,10 +123,11 @@ class Sieve:
         drafts = [
             Draft(
                 seed=candidate.seed,
-                wordings=phrase_questions(self._graph, candidate.path, candidate.start_text, seed=candidate.seed),
+                wordings=phrase_questions(self._graph, candidate.path, seed=candidate.seed),
                 clues=tell_clues(self._graph, candidate.path, candidate.start_text),
                 answer=candidate.answer,
                 blurred=bool(candidate.path.clues_at(0)),
+                in_sentences=is_told_in_sentences(candidate.path),
             )
             for candidate in candidates
         ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path as FilePath
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -18,13 +19,14 @@ from lib.progress import Progress
 from lib.seeds import derive_seed
 from lib.settings import synthesis as settings_module
 from lib.settings.synthesis import SynthesisSettings
-from lib.sources.graph import load_graph
+from lib.sources.graph import KnowledgeGraph, load_graph
 from lib.synthesis.funnel import Funnel
 from lib.synthesis.judge import Judge
 from lib.synthesis.knowledge.clues import AttributeIndex
 from lib.synthesis.knowledge.draw import PathDrawer
 from lib.synthesis.knowledge.sieve import Sieve, filters_in_order
 from lib.synthesis.knowledge.splits import assign_splits
+from lib.synthesis.knowledge.walkability import warn_of_short_walks
 from lib.synthesis.openai_writer import OpenAIWriter
 from lib.synthesis.template_writer import TemplateWriter
 
@@ -35,6 +37,7 @@ WRITERS = {
 # Rounds without a single new question after which a split counts as exhausted.
 IDLE_ROUNDS = 4
 LEAST_WALKERS = 500
+SHOWN_TYPES = 12  # of a message
 
 
 def synthesize(
@@ -54,6 +57,8 @@ def synthesize(
     Raises SynthesisError where a split gets no question at all.
     """
     knowledge = load_graph(graph)
+    walk_seed = derive_seed(seed, "walkability")
+    warn_of_short_walks(knowledge, settings, inspection=graph / "inspection.parquet", seed=walk_seed)
     splits = assign_splits(
         knowledge,
         validation_share=settings.validation_share,
@@ -68,6 +73,8 @@ def synthesize(
     for name in ("test", "validation", "train"):
         inside, walk_seed = splits == SPLITS.index(name), derive_seed(seed, "walks", name)
         drawer = PathDrawer(knowledge, inside, settings, index=index, seed=walk_seed)
+        if not drawer.can_start:
+            raise _nowhere_to_start(name, knowledge, inside, settings)
         rows += _fill_split(name, drawer, sieve, settings, seed=seed, done=len(rows), progress=progress)
     funnel.count("kept", number=len(rows), example=rows[0]["prompt"])
     out.mkdir(parents=True, exist_ok=True)
@@ -93,7 +100,7 @@ def _fill_split(
     sieve.start_split(name, wanted=wanted)
     rows: list[dict] = []
     idle = 0
-    while drawer.can_start and len(rows) < wanted and idle < IDLE_ROUNDS:
+    while len(rows) < wanted and idle < IDLE_ROUNDS:
         missing = wanted - len(rows)
         fresh = sieve.sift(drawer, walkers=max(LEAST_WALKERS, 3 * missing), most=missing, seed=seed)
         idle = 0 if fresh else idle + 1
@@ -109,6 +116,28 @@ def _wanted(settings: SynthesisSettings) -> dict[str, int]:
     validation = max(1, round(settings.num_questions * settings.validation_share))
     test = max(1, round(settings.num_questions * settings.test_share))
     return {"train": max(1, settings.num_questions - validation - test), "validation": validation, "test": test}
+
+
+def _nowhere_to_start(
+    split: str, graph: KnowledgeGraph, inside: np.ndarray, settings: SynthesisSettings
+) -> SynthesisError:
+    types = sorted(set(graph.types))
+    if not inside.any():
+        reason = f"none of the graph's {len(graph):,} entities belong to it"
+        next_step = "give the split a larger share (validation_share, test_share), or a larger graph"
+    elif settings.start_types and not set(settings.start_types) & set(types):
+        reason = f"no entity is of the types {', '.join(settings.start_types)}"
+        next_step = f"correct start_types; the graph has {', '.join(types[:SHOWN_TYPES])}"
+        next_step += f" and {len(types) - SHOWN_TYPES} more" if len(types) > SHOWN_TYPES else ""
+    else:
+        reason = f"none of its {int(inside.sum()):,} entities may start a walk"
+        next_step = f"widen {'start_types or ' if settings.start_types else ''}min_degree..max_degree"
+    return SynthesisError(
+        f"No question for the split {split!r}: {reason}.",
+        where="section [synthesis] of the settings",
+        kept="the graph",
+        next_step=f"{next_step[0].upper()}{next_step[1:]}; `ropewalk run --set synthesis.KEY=VALUE`.",
+    )
 
 
 # What to loosen when a filter leaves nothing.

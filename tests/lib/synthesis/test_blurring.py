@@ -32,8 +32,9 @@ def test_a_blurred_value_covers_itself(number: int, kind: str) -> None:
 
 def test_values_read_as_ranges_buckets_and_beginnings() -> None:
     assert blur_value(_row("year", 1866.0)).text == "between 1860 and 1879"
-    assert blur_value(_row("number", 353574.0, "people")).text == "between 200,000 and 500,000 people"
-    assert blur_value(_row("text", "KEF")).text == "that begins with K"
+    assert blur_value(_row("number", 353574.0, "people")).text == "between 200,000 and 500,000"
+    assert blur_value(_row("number", 113.0, "feet")).text == "between 100 and 200 feet"
+    assert blur_value(_row("text", "KEF")).text == "beginning with K"
     assert blur_value(_row("text", "a long description of things")) is None
     assert blur_value(_row("number", 0.0)) is None
 
