@@ -24,8 +24,7 @@ stderr = Console(stderr=True)
 class StageBars(AbstractContextManager["StageBars"]):
     """A listener that draws one bar a stage; without a terminal it writes one line a stage."""
 
-    def __init__(self, stages: Sequence[str], console: Console = stderr):
-        self._console = console
+    def __init__(self, stages: Sequence[str]):
         self._started: dict[str, float] = {}
         self._bars = Progress(
             TextColumn("{task.description:12}"),
@@ -33,8 +32,8 @@ class StageBars(AbstractContextManager["StageBars"]):
             TextColumn("{task.fields[mark]}"),
             TimeElapsedColumn(),
             TextColumn("[dim]{task.fields[note]}", table_column=None),
-            console=console,
-            disable=not console.is_terminal,
+            console=stderr,
+            disable=not stderr.is_terminal,
         )
         self._ids: dict[str, TaskID] = {
             name: self._bars.add_task(name, total=None, start=False, mark="", note="") for name in stages
@@ -56,10 +55,10 @@ class StageBars(AbstractContextManager["StageBars"]):
         self._bars.start_task(self._ids[stage])
         self._bars.update(self._ids[stage], total=1, completed=1, mark=MARKS[outcome], note=str(reference))
         self._bars.stop_task(self._ids[stage])
-        if not self._console.is_terminal:
+        if not stderr.is_terminal:
             now = time.monotonic()
             seconds = now - self._started.get(stage, now)
-            self._console.print(f"{stage:12} {outcome:9} {seconds:7.1f} s  {reference}", highlight=False)
+            stderr.print(f"{stage:12} {outcome:9} {seconds:7.1f} s  {reference}", highlight=False)
 
 
 class _Bar:

@@ -22,7 +22,7 @@ class Interval:
     n: int  # questions
 
 
-def bootstrap_mean(values: np.ndarray, *, resamples: int, seed: int, confidence: float = CONFIDENCE) -> Interval:
+def bootstrap_mean(values: np.ndarray, *, resamples: int, seed: int) -> Interval:
     """Mean of ``values`` [num_questions] with its percentile interval.
 
     Equal seeds draw equal questions, so two metrics of the same questions get comparable intervals.
@@ -32,19 +32,17 @@ def bootstrap_mean(values: np.ndarray, *, resamples: int, seed: int, confidence:
     if values.size == 0:
         raise ValueError("a mean needs at least one question")
     mean = float(values.mean())
-    low, high = np.quantile(_resampled_means(values, resamples, seed), [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.quantile(_resampled_means(values, resamples, seed), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     # The percentiles of a skewed sample can miss its mean by rounding; an interval holds its value.
     return Interval(mean, min(float(low), mean), max(float(high), mean), int(values.size))
 
 
-def bootstrap_difference(
-    values: np.ndarray, baseline: np.ndarray, *, resamples: int, seed: int, confidence: float = CONFIDENCE
-) -> Interval:
+def bootstrap_difference(values: np.ndarray, baseline: np.ndarray, *, resamples: int, seed: int) -> Interval:
     """Mean of ``values - baseline``, paired question by question."""
     if len(values) != len(baseline):
         raise ValueError(f"a paired difference needs the same questions, not {len(values)} and {len(baseline)}")
     difference = np.asarray(values, dtype=np.float64) - np.asarray(baseline, dtype=np.float64)
-    return bootstrap_mean(difference, resamples=resamples, seed=seed, confidence=confidence)
+    return bootstrap_mean(difference, resamples=resamples, seed=seed)
 
 
 def _resampled_means(values: np.ndarray, resamples: int, seed: int) -> np.ndarray:

@@ -74,7 +74,6 @@ class Question(BaseModel):
     prompt: str
     answer: str
     aliases: list[str] = []
-    hops: int = 1
 
 
 class Environment(Protocol):

@@ -6,8 +6,6 @@ observations teaches it to invent them. Both are silent, so both are gates.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pyarrow as pa
 
@@ -16,17 +14,9 @@ from lib.percent import percent
 from lib.settings.demonstrate import DemonstrateSettings
 
 
-@dataclass(frozen=True)
-class MaskAudit:
-    """What the audit found."""
-
-    trained_share: float
-    num_turns: int
-
-
-def audit_masks(episodes: pa.Table, *, stop_tokens: frozenset[int], limits: DemonstrateSettings) -> MaskAudit:
+def audit_masks(episodes: pa.Table, *, stop_tokens: frozenset[int], limits: DemonstrateSettings) -> None:
     """Check the action masks of an episodes table. Raises GateError naming the first bad episode."""
-    trained = total = num_turns = 0
+    trained = total = 0
     columns = episodes.select(["id", "tokens", "action_mask", "turns"]).to_pylist()
     for row in columns:
         mask = np.asarray(row["action_mask"], dtype=bool)
@@ -35,7 +25,6 @@ def audit_masks(episodes: pa.Table, *, stop_tokens: frozenset[int], limits: Demo
             if turn["role"] != "assistant":
                 continue
             expected[turn["start"] : turn["end"]] = True
-            num_turns += 1
             if row["tokens"][turn["end"] - 1] not in stop_tokens:
                 raise GateError(
                     "an assistant turn does not end on a stop token, so that the policy would never learn to stop",
@@ -56,4 +45,3 @@ def audit_masks(episodes: pa.Table, *, stop_tokens: frozenset[int], limits: Demo
             f"[{limits.min_trained_share:.0%}, {limits.max_trained_share:.0%}]",
             next_step="change demonstrate.min_trained_share or max_trained_share if the episodes are as they should be",
         )
-    return MaskAudit(share, num_turns)

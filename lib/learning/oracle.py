@@ -34,7 +34,6 @@ class _Script:
     seen: int = 0  # tokens of the conversation that have been read
     opened: bool = False  # the page of the present step has been read
     detour: bool = False  # the next search is vague on purpose
-    quote: str = ""  # the fact found last
 
 
 class OracleEngine:

@@ -28,7 +28,7 @@ class ReinforceResults:
     """Steps count from 1 here: step n is what the n-th step of the run made."""
 
     def __init__(self, job: Job, trainer: Trainer, *, resumed_step: int):
-        self._job, self._trainer = job, trainer
+        self._trainer = trainer
         self._settings = job.settings.reinforce
         self._episodes, self._trajectory = job.scratch / "episodes", job.scratch / "trajectory"
         self._episodes.mkdir(exist_ok=True)

@@ -28,8 +28,8 @@ MEND = "point policy.model at a whole model directory; if this one lies under ar
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError)
 
 
-def load_model(checkpoint: Path, *, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
-    """The causal language model in evaluation mode on the CPU, its weights in `dtype`, with our attention.
+def load_model(checkpoint: Path) -> PreTrainedModel:
+    """The causal language model in evaluation mode on the CPU, its weights in float32, with our attention.
 
     Raises:
         PolicyError: a file is missing, cut or does not fit the others.
@@ -39,7 +39,7 @@ def load_model(checkpoint: Path, *, dtype: torch.dtype = torch.float32) -> PreTr
         with quiet_transformers():
             model, info = AutoModelForCausalLM.from_pretrained(
                 checkpoint,
-                dtype=dtype,
+                dtype=torch.float32,
                 local_files_only=True,
                 output_loading_info=True,
                 attn_implementation=attention.NAME,

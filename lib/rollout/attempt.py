@@ -21,7 +21,7 @@ from lib.rollout.run_episode import EpisodeLimits
 from lib.settings.policy import EngineSettings
 from lib.settings.settings import Settings
 
-QUESTION_COLUMNS = ["id", "prompt", "answer", "aliases", "hops"]
+QUESTION_COLUMNS = ["id", "prompt", "answer", "aliases"]
 
 
 def attempt(

@@ -126,7 +126,6 @@ def _question(exercise: Exercise) -> Question:
         prompt=exercise.prompt,
         answer=exercise.answer,
         aliases=list(exercise.aliases),
-        hops=exercise.hops,
     )
 
 

@@ -74,12 +74,10 @@ class Fingerprint:
         text = json.dumps(self.components, sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def changes_since(self, before: dict[str, dict[str, Any]], *, ignore: tuple[str, ...] = ()) -> list[Change]:
+    def changes_since(self, before: dict[str, dict[str, Any]]) -> list[Change]:
         """What differs from the components of another run, in the order of the components."""
         changes = []
         for component in dict.fromkeys([*self.components, *before]):
-            if component in ignore:
-                continue
             old, new = before.get(component, {}), self.components.get(component, {})
             for key in sorted({*old, *new}):
                 if old.get(key) != new.get(key):

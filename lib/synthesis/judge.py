@@ -20,7 +20,6 @@ class Exercise:
     prompt: str
     answer: str
     aliases: tuple[str, ...]
-    hops: int
 
 
 class Judge(Protocol):

