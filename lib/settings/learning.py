@@ -34,7 +34,7 @@ class WorkerSettings(Section):
 class WarmUpSettings(Section):
     """Supervised training on demonstrations."""
 
-    steps: int = Field(24, ge=1)
+    steps: int = Field(18, ge=1)
     batch_size: int = Field(8, ge=1)
     """Episodes a step, over all ranks."""
     learning_rate: float = Field(3e-4, gt=0)
@@ -48,7 +48,7 @@ class WarmUpSettings(Section):
 class ReinforceSettings(Section):
     """Multi-turn reinforcement learning with group-relative advantages."""
 
-    steps: int = Field(12, ge=1)
+    steps: int = Field(16, ge=1)
     groups: int = Field(6, ge=1)
     """Questions a step, over all ranks."""
     group_size: int = Field(8, ge=2)
