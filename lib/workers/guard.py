@@ -2,9 +2,8 @@
 
 Run as `python -m lib.workers.guard SUPERVISOR_PID COMMAND...`. It starts the command, adopts whatever the
 command's processes orphan, and ends all of them when the command ends, when it is told to (SIGTERM), or when
-the supervisor is gone, SIGKILL included; then it removes the memory that they shared. It exits with the
-command's code. The job's lock is a file that it inherits, so the lock is free only when the last process of
-the job is gone.
+the supervisor is gone, SIGKILL included. It exits with the command's code. The job's lock is a file that
+it inherits, so the lock is free only when the last process of the job is gone.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ import sys
 import time
 
 from lib.workers.process_tree import adopt_orphans, die_with_parent, end_descendants
-from lib.workers.shared_memory import remove_buffers
 
 # Long enough for a rank to leave a step and for the DeepSpeed runner to reach remote machines.
 GRACE_S = 5.0
@@ -32,7 +30,6 @@ def main() -> int:
     while launcher.poll() is None and not told_to_stop and os.getppid() == supervisor:
         time.sleep(0.05)
     end_descendants(GRACE_S)
-    remove_buffers(command)
     code = launcher.returncode if launcher.returncode is not None else -signal.SIGTERM
     return code if code >= 0 else 128 - code
 

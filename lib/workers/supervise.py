@@ -24,7 +24,6 @@ from lib.workers.guard import GRACE_S
 from lib.workers.job import JobFiles, JobResult, JobSpec
 from lib.workers.launch import launch_command, launch_environment, world_size
 from lib.workers.process_tree import kill_marked
-from lib.workers.shared_memory import remove_buffers
 from lib.workers.watch import JobWatch, wait_until
 
 # The guard of a supervisor that was just killed needs at most its grace to end its job.
@@ -119,4 +118,3 @@ def _processes(spec: JobSpec, workers: WorkerSettings, lock: int) -> Iterator[su
         finally:
             kill_marked(marker)
             guard.wait()
-            remove_buffers(command)

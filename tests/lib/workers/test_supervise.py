@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import os
@@ -18,7 +17,6 @@ import pytest
 from lib.errors import JobError
 from lib.progress import Silent
 from lib.settings.learning import WorkerSettings
-from lib.workers.launch import has_gpu
 from lib.workers.rank_record import RankStatus, read_records
 from lib.workers.supervise import run_job
 from lib.workers.watch import wait_until
@@ -240,15 +238,3 @@ def test_a_rank_stuck_in_native_code_still_leaves_on_sigterm(make_spec, recorded
     assert time.monotonic() - started < 60
     assert read_records(spec.files.ranks)[0].status is RankStatus.TERMINATED
     assert os.path.exists(spec.files.log)
-
-
-@pytest.mark.skipif(has_gpu(), reason="ranks on GPUs share no memory this way")
-@pytest.mark.parametrize("ending", ["as it should", "SIGKILL"])
-def test_no_shared_memory_stays(make_spec, monkeypatch, ending):
-    monkeypatch.setenv("TEST_ENDING", ending)
-    spec = make_spec("sharing_job")
-    with contextlib.suppress(JobError):
-        run_job(spec, workers=TWO, progress=Silent())
-    buffers = json.loads((spec.scratch / "buffers.json").read_text())
-    assert len(buffers) == 2
-    assert not any(os.path.exists(buffer) for buffer in buffers)
