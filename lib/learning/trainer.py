@@ -21,6 +21,9 @@ from lib.settings.learning import WorkerSettings
 
 # The only tag that is kept: a resumed run needs the last checkpoint and no other.
 TAG = "last"
+# Training never calls it, and yet DeepSpeed would compile it on every CPU, for which it needs a compiler and a
+# minute, and leave 66 MiB of shared memory a rank behind until the machine restarts.
+SHARED_MEMORY_OP = "deepspeed_shm_comm"
 
 
 class Trainer:
@@ -35,6 +38,7 @@ class Trainer:
         workers: WorkerSettings,
         temperature: float = 1.0,
     ):
+        deepspeed.ops.__compatible_ops__[SHARED_MEMORY_OP] = False
         deepspeed.init_distributed(dist_backend="nccl" if torch.cuda.is_available() else "gloo", verbose=False)
         model.train()
         wrapped = ActionLogProbs(model, dtype=DTYPES[workers.precision], temperature=temperature)

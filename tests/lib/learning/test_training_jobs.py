@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 import psutil
 import pyarrow.parquet as pq
@@ -124,6 +125,15 @@ def test_warm_up_lowers_the_loss_and_its_table_fits_the_contract(warmed):
     assert table.num_rows == 150
     assert sum(losses[-10:]) < 0.2 * sum(losses[:10])
     assert min(table["grad_norm"].to_pylist()) > 0
+
+
+def test_training_compiles_nothing_and_leaves_no_shared_memory(tmp_path, warm_inputs, monkeypatch):
+    monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path / "extensions"))
+    monkeypatch.setenv("CXX", "no-compiler-here")
+    before = set(Path("/dev/shm").glob("deepspeed*"))
+    run("warm_up", settings(warm_up={"steps": 2}, ranks=2), warm_inputs, tmp_path / "job")
+    assert not list(tmp_path.glob("extensions/**/*.*"))
+    assert set(Path("/dev/shm").glob("deepspeed*")) <= before
 
 
 @pytest.mark.parametrize(("ranks", "zero_stage"), [(1, 1), (2, 1), (2, 2), (2, 3)])
