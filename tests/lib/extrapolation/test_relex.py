@@ -1,4 +1,4 @@
-"""The rank-r path of one tensor (the unit tests that METHODS 2.7 asks for, and more)."""
+"""The rank-r path of one tensor (arXiv 2605.21468)."""
 
 import numpy as np
 import pytest

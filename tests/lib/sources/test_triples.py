@@ -114,14 +114,25 @@ def test_given_relations_and_pages_are_used(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="absent.tsv"):
+    with pytest.raises(SourceError, match="No such file") as caught:
         _build(tmp_path / "out", tmp_path / "absent.tsv")
+    assert caught.value.where == str(tmp_path / "absent.tsv")
+    assert "Check the path" in caught.value.next_step
 
 
 def test_an_empty_file_says_that_there_are_no_facts(tmp_path: Path) -> None:
     (tmp_path / "t.tsv").write_text("head\trelation\ttail\n")
-    with pytest.raises(SourceError, match="no facts"):
+    with pytest.raises(SourceError, match="no facts") as caught:
         _build(tmp_path / "out", tmp_path / "t.tsv")
+    assert caught.value.where == str(tmp_path / "t.tsv")
+    assert "(head, relation, tail)" in caught.value.next_step
+
+
+def test_a_file_of_broken_rows_alone_shows_the_first(tmp_path: Path) -> None:
+    (tmp_path / "t.tsv").write_text("head\trelation\ttail\nonly\ttwo\nb\t\tc\n")
+    with pytest.raises(SourceError, match="no facts") as caught:
+        _build(tmp_path / "out", tmp_path / "t.tsv")
+    assert "2 rows were set aside" in caught.value.kept and "'line': 2" in caught.value.kept
 
 
 def test_a_cut_gzip_file_is_named(tmp_path: Path) -> None:

@@ -197,6 +197,23 @@ def test_where_no_path_qualifies_the_error_names_the_filter_and_the_setting(town
     assert "min_difficulty..max_difficulty" in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    "triples",
+    [
+        [(f"a{i}", "is", f"a{i}") for i in range(60)],
+        [(f"a{i}", "knows", f"a{j}") for i in range(30) for j in range(30) if i != j],
+    ],
+    ids=["facts about themselves", "every step branches"],
+)
+def test_a_graph_without_a_walk_is_an_error_that_says_so(tmp_path: Path, make_questions: Make, triples: list) -> None:
+    (tmp_path / "t.tsv").write_text("\n".join(map("\t".join, triples)))
+    build_graph(TriplesSource(type="triples", triples=tmp_path / "t.tsv"), out=tmp_path / "graph", progress=Silent())
+    with pytest.raises(SynthesisError, match="No walk had 1 to 2 look-ups") as raised:
+        make_questions(tmp_path / "graph", num_questions=40)
+    assert (raised.value.kept, raised.value.where) == ("the graph", "section [synthesis] of the settings")
+    assert "--set synthesis." in raised.value.next_step
+
+
 def test_start_types_that_are_not_there_are_an_error(towns: Path, make_questions: Make) -> None:
     with pytest.raises(SynthesisError, match="start_types"):
         make_questions(towns, start_types=("planet",))
