@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -110,6 +111,16 @@ def test_a_mistake_is_told_in_words(tmp_path, arguments, said):
     assert done.returncode == 1
     assert said in done.stderr
     assert "Traceback" not in done.stderr and done.stdout == ""
+
+
+def test_a_changed_artifact_is_told_with_what_is_kept_and_what_to_run(store, tmp_path):
+    copy = shutil.copytree(store, tmp_path / "store")
+    Path(read_json("report", "--store", copy)["report"]).write_text("<b>")
+    for command in (["report"], ["show", "report"]):
+        done = ropewalk(*command, "--store", copy)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "the bytes of report.html have changed" in done.stderr and "Traceback" not in done.stderr
+        assert [line.split(":")[0].strip() for line in done.stderr.splitlines()[1:]] == ["where", "kept", "next"]
 
 
 def test_every_stage_names_a_module_of_lib_and_known_sections():
