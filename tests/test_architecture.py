@@ -6,7 +6,18 @@ from lib.store.code_closure import PACKAGES, imported_names
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 LAYERS = ("data_contracts", "lib", "tasks", "flows")
-GROUND_FLOOR = ("bootstrap", "errors", "percent", "seeds", "progress", "chat_endpoint", "settings", "store", "workers")
+GROUND_FLOOR = (
+    "bootstrap",
+    "errors",
+    "percent",
+    "seeds",
+    "progress",
+    "chat_endpoint",
+    "strict_json",
+    "settings",
+    "store",
+    "workers",
+)
 ROOMS = (
     "sources",
     "synthesis",

@@ -80,10 +80,12 @@ class PageIndex:
             hits.append(Hit(self._titles[row], self._snippet(int(row), words, snippet_characters)))
         return hits
 
-    def open(self, title: str, *, characters: int) -> str | None:
-        """A page's text by its title, whatever the case; None when there is no such page."""
+    def open(self, title: str, *, characters: int, forbidden: str = "") -> str | None:
+        """A page's text by its title, whatever the case; None when there is no such page, or a forbidden one."""
         row = self._by_title.get(title.strip().casefold())
-        return None if row is None else cut_text(self._texts[row], characters)
+        if row is None or (forbidden and _contains(self._texts[row], forbidden)):
+            return None
+        return cut_text(self._texts[row], characters)
 
     def _snippet(self, row: int, query: list[str], characters: int) -> str:
         """The sentences that hold most words of the query which the title does not, in page order."""
@@ -110,4 +112,5 @@ def cut_text(text: str, characters: int) -> str:
 
 
 def _contains(text: str, part: str) -> bool:
-    return " ".join(split_words(part)) in " ".join(split_words(text))
+    words = " ".join(split_words(part))
+    return bool(words) and words in " ".join(split_words(text))

@@ -52,19 +52,24 @@ class SearchEnvironment:
         found = _ANSWER.findall(text)
         return found[-1].strip() if found else None
 
+    @property
+    def _forbidden(self) -> str:
+        """What no result may contain: the question itself."""
+        return self._question.prompt if self._question else ""
+
     async def _search(self, arguments: SearchArguments) -> str:
         hits = self._index.search(
             arguments.query,
             limit=self._settings.results_per_search,
             snippet_characters=self._settings.snippet_characters,
-            forbidden=self._question.prompt if self._question else "",
+            forbidden=self._forbidden,
         )
         if not hits:
             return "No page matches."
         return "\n".join(f"[{hit.title}] {hit.snippet}" for hit in hits)
 
     async def _open(self, arguments: OpenArguments) -> str:
-        text = self._index.open(arguments.page, characters=self._settings.page_characters)
+        text = self._index.open(arguments.page, characters=self._settings.page_characters, forbidden=self._forbidden)
         if text is None:
             raise ToolError(f"there is no page {arguments.page!r}; search for its title first")
         return text

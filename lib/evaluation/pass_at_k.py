@@ -13,7 +13,7 @@ def pass_at_k(num_samples: np.ndarray, num_correct: np.ndarray, k: int) -> np.nd
     """``1 - C(n-c, k) / C(n, k)`` for each question, [num_questions].
 
     Computed as ``1 - Π_{i=n-c+1..n} (1 - k/i)``, and 1 where n - c < k, so that no binomial
-    overflows (Chen et al. 2021, arXiv 2107.03374, equation 1; METHODS, pass@k estimator).
+    overflows (Chen et al. 2021, arXiv 2107.03374, equation 1).
     """
     n, c = np.asarray(num_samples, dtype=np.int64), np.asarray(num_correct, dtype=np.int64)
     if k < 1 or (n.size and k > int(n.min())):

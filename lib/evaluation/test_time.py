@@ -3,7 +3,7 @@
 In: episodes, already judged. Out: right or wrong, one value a question. The pickers never see
 whether an answer is right.
 
-Source: DeepDive (METHODS 1.4): of 8 trajectories a question, a single one is right in 12.0 %, the
+Source: DeepDive (arXiv 2509.10446): of 8 trajectories a question, a single one is right in 12.0 %, the
 majority's answer in 18.8 %, the answer of the trajectory with the fewest tool calls in 24.8 %.
 """
 

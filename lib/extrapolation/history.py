@@ -1,7 +1,7 @@
 """The row of checkpoints that a training run left, as deltas to the checkpoint it started from.
 
 In: the folders of the start, of each saved step and of the end. Out: windows of deltas, ``[T, n]``.
-Whether a tensor takes part is decided here (METHODS 2.2): everything in the state dict does, except
+Whether a tensor takes part is decided here: everything in the state dict does, except
 an output head that the configuration ties to the embedding.
 """
 

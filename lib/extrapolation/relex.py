@@ -3,7 +3,7 @@
 In: how one tensor moved, ``Δ_t = θ_t - θ_0`` for each saved step t. Out: ``θ̂ = θ_0 + ĉ Vᵀ`` at a
 step. The file knows no files; lib/extrapolation/stream.py feeds it.
 
-Source: arXiv 2605.21468 as in METHODS 2.1-2.3. Of every tensor of the state dict separately:
+Source: RELEX, arXiv 2605.21468, as its released code does it. Of every tensor of the state dict separately:
 ``M`` [T, d] holds one flattened Δ a row, neither centred nor normalised, without the zero row of
 step 0; its truncated SVD comes from the Gram matrix ``G = M Mᵀ``; coefficients ``C = M V_r = U_r ∘ S``
 get one least-squares line each; the tensor is rebuilt in float32.
@@ -22,7 +22,7 @@ import torch
 
 from lib.extrapolation.time_fit import TimeAxis, TimeFit, fit_over_time
 
-RELATIVE_FLOOR = 1e-6  # METHODS 2.1 step 4: a component this far below the first has no direction
+RELATIVE_FLOOR = 1e-6  # a component this far below the first has no direction
 ABSOLUTE_FLOOR = 1e-12  # the same where nothing moved at all
 
 
@@ -50,7 +50,7 @@ def gram_of(rows: torch.Tensor) -> np.ndarray:
 
 
 def basis_of(gram: np.ndarray, rank: int) -> Basis:
-    """Eigenvectors of the Gram matrix, strongest first (METHODS 2.1 step 4)."""
+    """Eigenvectors of the Gram matrix, strongest first."""
     values, vectors = np.linalg.eigh((gram + gram.T) / 2)
     values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
     rank = min(rank, len(values))

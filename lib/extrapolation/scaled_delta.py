@@ -1,7 +1,7 @@
 """The baseline that extrapolation has to beat: the last delta, scaled.
 
 ``θ_0 + s (θ_T - θ_0)``. The replication of RELEX finds that scaling an early update does as well as
-the rank-1 line on mathematics (METHODS 2.6), so every sweep holds both.
+the rank-1 line on mathematics, so every sweep holds both.
 """
 
 from __future__ import annotations

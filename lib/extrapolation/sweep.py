@@ -4,7 +4,7 @@ In: for each candidate, which validation questions it answers. Out: the rows of 
 gate's verdict. The file knows neither models nor files.
 
 The rule. A checkpoint is always published, and it is the extrapolation with the best validation
-accuracy; among equals the nearest target, since far extrapolation destroys models (METHODS 2.6).
+accuracy; among equals the nearest target, since far extrapolation destroys models.
 Beside it stand the last trained step and the scaled last delta on the same questions. The verdict
 compares with the last step by a paired interval: *ahead* if the interval lies above zero, *behind*
 if it lies below, *level* otherwise. As the best of several candidates, the chosen one's validation

@@ -4,7 +4,7 @@ In: the steps of the saved checkpoints and one value for each. Out: the value at
 file knows no tensors.
 
 RELEX fits ``c = a t + b`` with an intercept, in float64, over ``t = 0..W-1``, the index inside the
-window, and predicts at ``t* = (W - 1) + (target - last)`` (arXiv 2605.21468, METHODS 2.1). That is
+window, and predicts at ``t* = (W - 1) + (target - last)`` (RELEX, arXiv 2605.21468). That is
 written for one checkpoint an optimizer step. Where checkpoints are spaced wider, an index step is
 worth ``spacing`` optimizer steps, so ``t = (step - first) / spacing`` is used on both sides: equal
 to the published axis at spacing 1, equal to the index at any even spacing, and still right where
@@ -64,7 +64,7 @@ def fit_over_time(values: np.ndarray, axis: TimeAxis, *, degree: int = 1) -> Tim
 
     Args:
         values: [W], one a step of the axis.
-        degree: 1 is the published default. METHODS 2.5 reports 0.1 % accuracy at step 500 for
+        degree: 1 is the published default. The paper reports 0.1 % accuracy at step 500 for
             polynomials, against 71.6 % for the line.
 
     R² is 1 - SS_res / SS_tot; values that never change are followed exactly, so theirs is 1.

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import torch
 
 from lib.environments.environment import Question
 from lib.environments.page_index import PageIndex
@@ -26,6 +25,7 @@ from lib.learning.schedule import constant_with_warmup
 from lib.learning.step_measures import step_row
 from lib.learning.trainer import Trainer
 from lib.policy.conversation import ChatFormat
+from lib.policy.device import own_device
 from lib.policy.load import load_model, load_tokenizer
 from lib.policy.precision import DTYPES
 from lib.rollout.attempt import make_engine, read_questions
@@ -107,9 +107,8 @@ def _load_reference(job: Job, warmed_up: Path) -> ActionLogProbs | None:
     if job.settings.reinforce.kl_weight == 0:
         return None
     model = load_model(warmed_up).eval().requires_grad_(False)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = DTYPES[job.settings.workers.precision]
-    return ActionLogProbs(model, dtype=dtype, temperature=job.settings.reinforce.temperature).to(device)
+    return ActionLogProbs(model, dtype=dtype, temperature=job.settings.reinforce.temperature).to(own_device())
 
 
 def _check_mismatch(mismatch: float, job: Job, step: int) -> None:

@@ -9,6 +9,7 @@ import json
 import re
 
 from lib.environments.environment import ToolCall
+from lib.strict_json import load_json
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
 _BLOCK = re.compile(re.escape(OPEN) + r"(.*?)" + re.escape(CLOSE), re.DOTALL)
@@ -33,9 +34,9 @@ def render_tool_call(name: str, arguments: dict[str, object]) -> str:
 
 def _parse_block(block: str) -> ToolCall:
     try:
-        payload = json.loads(block)
-    except json.JSONDecodeError as error:
-        raise MalformedCall(f"the call is not JSON: {error.msg} at character {error.pos}") from error
+        payload = load_json(block)
+    except ValueError as error:
+        raise MalformedCall(f"the call is {error}") from error
     if not isinstance(payload, dict):
         raise MalformedCall("the call is not a JSON object with name and arguments")
     name, arguments = payload.get("name"), payload.get("arguments")

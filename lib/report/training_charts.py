@@ -15,7 +15,7 @@ from lib.report.chart_style import INK, MUTED, Chart, add_legend, colour_of, dra
 
 Row = dict[str, object]
 RING = {"marker": "o", "ms": 12, "mfc": "none", "mec": INK, "mew": 1.2, "ls": "", "clip_on": False}
-METHODS = {"relex": ("extrapolated (RELEX)", "#00795a", "D"), "scaled_delta": ("scaled last delta", "#cc79a7", "v")}
+CURVES = {"relex": ("extrapolated (RELEX)", "#00795a", "D"), "scaled_delta": ("scaled last delta", "#cc79a7", "v")}
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def draw_sweep(sweep: Sequence[Row]) -> str:
     # Side by side where both methods have a model at one place.
     furthest = max((ahead[row["method"]](row["target"]) for row in sweep if row["method"] in ahead), default=1.0)
     aside = 0.02 * (furthest - 1)
-    for shift, (method, (name, colour, marker)) in zip((-aside, aside), METHODS.items(), strict=True):
+    for shift, (method, (name, colour, marker)) in zip((-aside, aside), CURVES.items(), strict=True):
         rows = [row for row in sweep if row["method"] == method]
         xs = [ahead[method](row["target"]) + shift for row in rows]
         accuracies = [row["accuracy"] for row in rows]

@@ -1,7 +1,7 @@
 """Whether an answer is the gold answer, after the normalisation that open question answering uses.
 
 Lower case, no punctuation, no articles, single spaces (Rajpurkar et al., 2016), with Unicode's
-compatibility forms folded. Thousands separators inside numbers are dropped.
+compatibility forms folded. Numbers lose their thousands separators and keep their minus sign.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from collections import Counter
 from collections.abc import Iterable
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
+_MINUS = re.compile(r"(?<!\w)[-\N{MINUS SIGN}](?=\d)")
 _THOUSANDS = re.compile(r"(?<=\d)[,\u00a0\u202f](?=\d{3}\b)")
 
 
 def normalize_answer(text: str) -> str:
     """The form in which answers are compared."""
     # Separators first: the compatibility form of a narrow space is a plain one, which separates words.
-    text = unicodedata.normalize("NFKC", _THOUSANDS.sub("", text)).casefold()
+    text = unicodedata.normalize("NFKC", _MINUS.sub("minus ", _THOUSANDS.sub("", text))).casefold()
     kept = "".join(" " if unicodedata.category(c)[0] in "PZC" else c for c in text)
     without_articles = " ".join(_ARTICLES.sub(" ", kept).split())
     # An answer that consists of articles or punctuation alone ("A", ".tv") keeps them.

@@ -11,6 +11,7 @@ from lib.environments.environment import Question
 from lib.environments.page_index import PageIndex
 from lib.environments.search import SearchEnvironment
 from lib.policy.conversation import ChatFormat
+from lib.policy.device import own_device
 from lib.policy.load import load_model, load_tokenizer
 from lib.policy.precision import DTYPES
 from lib.policy.transformers_engine import TransformersEngine
@@ -62,9 +63,9 @@ def attempt(
 
 
 def make_engine(model: torch.nn.Module, settings: EngineSettings) -> TransformersEngine:
-    """The engine that runs in this process; it takes the model over."""
+    """The engine that runs in this process, on its GPU where there is one; it takes the model over."""
     return TransformersEngine(
-        model,
+        model.to(own_device()),
         max_concurrent=settings.max_concurrent,
         max_tokens=settings.max_tokens,
         dtype=DTYPES[settings.precision],

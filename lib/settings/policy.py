@@ -47,7 +47,7 @@ PolicySettings = Annotated[SmolLM2Policy | NanoPolicy | PretrainedPolicy, Field(
 class EngineSettings(Section):
     """How tokens are sampled."""
 
-    type: Literal["transformers", "vllm"] = "transformers"
+    type: Literal["transformers"] = "transformers"
     max_concurrent: int = Field(64, ge=1)
     """Episodes decoded side by side."""
     max_tokens: int = Field(768, ge=64)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import json
 import zlib
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lib.errors import SourceError
+from lib.strict_json import load_json
 
 SUFFIXES = (".tsv", ".csv", ".jsonl", ".ndjson", ".parquet")
 # A definition or a page may be long; the csv module refuses cells above 128 KiB by default.
@@ -90,30 +91,55 @@ def _open_text(path: Path) -> io.TextIOBase:
 
 
 def _read_cells(file: io.TextIOBase, suffix: str, columns: tuple[str, ...]) -> Iterator[Row]:
-    csv.field_size_limit(LONGEST_CELL)
-    # Tabs separate without quoting, since labels with quotes are common in TSV.
-    style = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if suffix == ".tsv" else {"delimiter": ","}
-    reader = csv.reader(file, **style)  # type: ignore[arg-type]
     names: list[str] | None = None
-    line = 0
-    while True:
-        first_line = line + 1
-        try:
-            cells = next(reader, None)
-        except csv.Error as error:
-            line = reader.line_num
-            yield Row(first_line, {}, "", f"not CSV: {error}")
+    separator = "\t" if suffix == ".tsv" else ","
+    for line, cells, reason in _split_cells(file, separator):
+        if reason:
+            yield Row(line, {}, printable(separator.join(cells)), reason)
             continue
-        line = reader.line_num
-        if cells is None:
-            return
         if names is None:
             header = [_canonical(cell) for cell in cells]
             names = header if columns[0] in header or "id" in header else list(columns)
             if names is header:
                 continue
         if any(cell.strip() for cell in cells):
-            yield _checked(first_line, cells, names, "\t" if suffix == ".tsv" else ",")
+            yield _checked(line, cells, names, separator)
+
+
+def _split_cells(file: io.TextIOBase, separator: str) -> Iterator[tuple[int, list[str], str]]:
+    """(first line, cells, what is wrong) of each record.
+
+    A record that is no CSV loses its first line only: a quote that is not closed would otherwise take all
+    lines with it up to the next quote.
+    """
+    csv.field_size_limit(LONGEST_CELL)
+    # Tabs separate without quoting, since labels with quotes are common in TSV.
+    style = {"quoting": csv.QUOTE_NONE} if separator == "\t" else {"strict": True}
+    lines, ahead = iter(file), deque[str]()
+    number = 1
+    while True:
+        taken: list[str] = []
+        reader = csv.reader(_noted(ahead, lines, taken), delimiter=separator, **style)  # type: ignore[arg-type]
+        try:
+            for cells in reader:
+                yield number, cells, ""
+                number += len(taken)
+                taken.clear()
+            return
+        except csv.Error as error:
+            yield number, [taken[0].rstrip("\r\n")], f"not CSV: {error}"
+            number += 1
+            ahead.extendleft(reversed(taken[1:]))
+
+
+def _noted(ahead: deque[str], lines: Iterator[str], taken: list[str]) -> Iterator[str]:
+    """The lines that were put back, then those of the file; each is noted in ``taken``."""
+    while ahead:
+        taken.append(ahead.popleft())
+        yield taken[-1]
+    for line in lines:
+        taken.append(line)
+        yield line
 
 
 def _canonical(name: str) -> str:
@@ -139,9 +165,9 @@ def _read_json_lines(file: io.TextIOBase) -> Iterator[Row]:
             yield Row(line, {}, content, "not UTF-8")
             continue
         try:
-            values = json.loads(text)
-        except json.JSONDecodeError as error:
-            yield Row(line, {}, content, f"not JSON: {error}")
+            values = load_json(text)
+        except ValueError as error:
+            yield Row(line, {}, content, str(error))
             continue
         if isinstance(values, list):
             values = dict(zip(("head", "relation", "tail"), values, strict=False))

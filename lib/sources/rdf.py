@@ -7,6 +7,7 @@ attributes; labels, further names and types are taken from the usual vocabularie
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -45,8 +46,12 @@ def read_rdf(settings: RdfSource) -> RawGraph:
         data = (
             gzip.decompress(settings.path.read_bytes()) if settings.path.suffix == ".gz" else settings.path.read_bytes()
         )
-    except (OSError, EOFError) as error:
-        raise SourceError(f"The file cannot be read: {error}", where=str(settings.path)) from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise SourceError(
+            f"The file cannot be read: {error}",
+            where=str(settings.path),
+            next_step="Check the path, and that the file is whole.",
+        ) from error
     statements = _parse_lines(graph, settings.path, data) if form == "nt" else _parse_whole(settings.path, data, form)
     _add_statements(graph, list(statements), settings.language)
     return graph
@@ -111,7 +116,7 @@ def _add_statements(graph: RawGraph, statements: list[Statement], language: str)
             mentioned[_name(target)] = None
             graph.add_fact(entity, str(predicate), _name(target))
     for entity in mentioned:
-        label = labels.get(entity, (0, local_name(entity)))[1]
+        label = labels.get(entity, (0, ""))[1].strip() or local_name(entity)
         type_ = types.get(entity, "")
         type_label = labels.get(type_, (0, local_name(type_).replace("_", " ").lower()))[1] if type_ else ""
         graph.add_entity(entity, label, type_label, aliases.get(entity))

@@ -78,7 +78,7 @@ def _read_entities(graph: RawGraph, path: Path) -> None:
         if entity in graph.entities:
             graph.reject(str(path), row.line, row.content, "the same id stands further up")
             continue
-        label = str(row.values.get("label") or entity).strip()
+        label = str(row.values.get("label") or "").strip() or entity
         graph.add_entity(entity, label, str(row.values.get("type") or ""), _as_list(row.values.get("aliases")))
         given = row.values.get("attributes")
         for name, value in {**row.values, **(given if isinstance(given, dict) else {})}.items():

@@ -6,6 +6,7 @@ that nobody is asked for them exactly.
 
 from __future__ import annotations
 
+import math
 import re
 
 from lib.sources.raw_graph import RawGraph
@@ -25,6 +26,13 @@ def looks_numeric(text: str) -> bool:
     return bool(NUMBER.fullmatch(text.strip()))
 
 
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer above 1.8e308
+        return False
+
+
 def add_value(graph: RawGraph, entity: str, name: str, value: object) -> None:
     """Note an attribute, its kind found from the value and its name; nested values become text."""
     if value is None or value == "" or value == []:
@@ -33,7 +41,7 @@ def add_value(graph: RawGraph, entity: str, name: str, value: object) -> None:
     if isinstance(value, bool):
         graph.add_attribute(entity, name, value, kind="boolean")
     elif isinstance(value, (int, float)):
-        if value != value or value in (float("inf"), float("-inf")):
+        if not _is_finite(value):
             return
         is_year = bool(YEAR_WORDS & set(words)) and float(value).is_integer()
         unit = None if is_year else next((UNITS[word] for word in reversed(words) if word in UNITS), None)

@@ -142,7 +142,8 @@ def _nowhere_to_start(
 
 # What to loosen when a filter leaves nothing.
 REMEDIES = {
-    "walks": "widen min_hops..max_hops, min_degree..max_degree or start_types",
+    "walks": "widen min_hops..max_hops, min_degree..max_degree or start_types; where most facts lead to several "
+    "entities, raise extra_clues",
     "clues": "lower blur, or raise extra_clues",
     "uniqueness": "lower min_hops",
     "one_hop": "lower max_hops, or set answer to 'attribute'",

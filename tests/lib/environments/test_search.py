@@ -135,3 +135,18 @@ def test_pages_may_be_fewer_than_the_results_asked_for():
     table = pa.table({"title": ["only"], "text": ["one page"]})
     index = PageIndex(table["title"].to_pylist(), table["text"].to_pylist())
     assert len(index.search("one", limit=5, snippet_characters=20)) == 1
+
+
+def test_a_page_that_holds_the_question_is_neither_found_nor_opened():
+    asked = question()
+    titles = ["Quiz", "Other"]
+    leaky = PageIndex(titles, [f"Round one. {asked.prompt} The answer follows.", f"{asked.answer} is a place."])
+    found, opened, other = step(leaky, search(asked.prompt), *(ToolCall("open", {"page": title}) for title in titles))
+    assert "Quiz" not in found.content
+    assert opened.status is CallStatus.REFUSED
+    assert other.status is CallStatus.OK
+
+
+def test_a_question_without_words_forbids_nothing():
+    index = PageIndex(["Other"], ["Some text."])
+    assert index.open("Other", characters=100, forbidden="???") == "Some text."

@@ -49,3 +49,9 @@ def test_f1_counts_shared_words():
     assert token_f1("the north sea", ["north"]) == pytest.approx(2 / 3)
     assert token_f1("north", ["south", "north"]) == 1.0
     assert token_f1(None, ["north"]) == 0.0
+
+
+def test_a_number_keeps_its_sign():
+    assert not is_correct("5", "-5")
+    assert is_correct("\N{MINUS SIGN}5.0 degrees", "-5.0 degrees")
+    assert is_correct("1990-1995", "1990 1995")

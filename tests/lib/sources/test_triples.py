@@ -152,3 +152,45 @@ def test_columns_that_are_not_there_are_asked_for(tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_text('{"foo": 1}\n')
     with pytest.raises(SourceError, match="head, relation, tail"):
         _build(tmp_path / "out", tmp_path / "t.jsonl")
+
+
+def test_a_quote_that_is_not_closed_costs_its_own_line_only(tmp_path: Path) -> None:
+    lines = [f"town {number},lies in,region {number % 5}" for number in range(50)]
+    lines[6] = '"town 6,lies in,region 1'
+    lines[20] = 'town 20,"lies"in,region 0'
+    lines[30] = '"town 30, the ""old"" one",lies in,region 0'
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(["head,relation,tail", *lines]))
+    tables = _build(tmp_path / "out", path)
+    assert [(row["line"], row["content"]) for row in tables["rejected_rows"]] == [(8, lines[6]), (22, lines[20])]
+    assert all(row["reason"].startswith("not CSV") for row in tables["rejected_rows"])
+    subjects = [subject for subject, _, _ in _facts(tables)]
+    assert subjects[6] == "town 7" and 'town 30, the "old" one' in subjects and len(subjects) == 48
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (r'{"head": "\ud83d", "relation": "r", "tail": "b"}', "surrogate"),
+        ('{"head": ' + "9" * 5000 + ', "relation": "r", "tail": "b"}', "digits"),
+        ('{"head": ' + "[" * 5000 + "]" * 5000 + "}", "deep"),
+    ],
+)
+def test_json_that_nothing_can_hold_is_set_aside(tmp_path: Path, line: str, reason: str) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text("\n".join([json.dumps(dict(zip(("head", "relation", "tail"), row, strict=True))) for row in ROWS]))
+    with path.open("a") as file:
+        file.write(f"\n{line}\n")
+    tables = _build(tmp_path / "out", path)
+    assert _facts(tables) == ROWS
+    assert [row["line"] for row in tables["rejected_rows"]] == [4]
+    assert reason in tables["rejected_rows"][0]["reason"]
+
+
+def test_blank_labels_and_numbers_beyond_all_bounds_are_left_out(tmp_path: Path) -> None:
+    _write_rows(tmp_path / "t.tsv")
+    entities = [{"id": "a", "label": "   "}, {"id": "b", "label": "Bee", "size": int("9" * 400)}]
+    (tmp_path / "e.jsonl").write_text("\n".join(map(json.dumps, entities)))
+    tables = _build(tmp_path / "out", tmp_path / "t.tsv", entities=tmp_path / "e.jsonl")
+    assert {row["id"]: row["label"] for row in tables["entities"]} == {"a": "a", "b": "Bee", "c": "c"}
+    assert tables["attributes"] == []

@@ -1,0 +1,28 @@
+"""JSON that the rest of the program can hold: Python's reader lets more through than text and stacks can bear."""
+
+from __future__ import annotations
+
+import json
+import re
+
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
+
+
+def load_json(text: str) -> object:
+    """The value of a JSON text.
+
+    Raises ValueError, in words, for what is no JSON, for numbers of thousands of digits, thousands of brackets in
+    each other, and half of a surrogate pair, which JSON can spell (``"\\ud83d"``) and UTF-8 cannot.
+    """
+    try:
+        value = json.loads(text)
+        written = json.dumps(value, ensure_ascii=False)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error.msg} at character {error.pos}") from error
+    except RecursionError as error:
+        raise ValueError("JSON whose brackets lie too deep in each other") from error
+    except ValueError as error:
+        raise ValueError("JSON with a number of too many digits") from error
+    if _HALF_PAIR.search(written):
+        raise ValueError("JSON with half of a surrogate pair, which is no text")
+    return value
