@@ -17,6 +17,7 @@ from flows.options import DEFAULT_STORE, AsJson, Name, RunOptions, Store, takes_
 from flows.server import keep_quiet, serve_ui, serving
 from lib.errors import RopewalkError
 from lib.store.artifact_store import ArtifactStore
+from lib.store.writable import require_writable
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -33,6 +34,7 @@ INTERRUPTED = 130  # what shells report for Ctrl-C
 def run(options: RunOptions) -> None:
     """Run the chain; stages whose artifact is known and whole come from the store."""
     options.load_settings()  # a mistake is told before anything starts
+    require_writable(options.store)
     from flows.terminal import StageBars, stderr
 
     try:
@@ -139,6 +141,7 @@ def report(
 @app.command()
 def ui(store: Store = DEFAULT_STORE, port: Annotated[int, typer.Option(help="0 takes a free one.")] = 4200) -> None:
     """Serve Prefect's pages over the store's runs until Ctrl-C; runs meanwhile use the same server."""
+    require_writable(store)
     server = serve_ui(store, port)
     print(server.ui_url, flush=True)
     try:

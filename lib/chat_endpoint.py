@@ -46,6 +46,10 @@ class Usage:
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
+    @property
+    def tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
     def note(self) -> str:
         """For a progress note; empty where nothing was spent."""
         if not self.requests:

@@ -13,7 +13,7 @@ from tasks.synthesize import SYNTHESIZE
 def _demonstrate(work: Work) -> None:
     from lib.learning.demonstrate import demonstrate
 
-    demonstrate(
+    tokens = demonstrate(
         work.settings,
         graph=work.inputs[SOURCE.name],
         questions=work.inputs[SYNTHESIZE.name],
@@ -23,6 +23,7 @@ def _demonstrate(work: Work) -> None:
         progress=work.progress,
         scratch=work.scratch,
     )
+    work.meter.add_tokens(tokens)
 
 
 DEMONSTRATE = Stage(

@@ -17,10 +17,15 @@ class Meter:
     def __init__(self) -> None:
         self._start = time.perf_counter()
         self._peak_of_jobs = 0.0
+        self._tokens_of_endpoints = 0
         _reset_peak()
 
     def add_job(self, peak_memory_mb: float) -> None:
         self._peak_of_jobs = max(self._peak_of_jobs, peak_memory_mb)
+
+    def add_tokens(self, tokens: int) -> None:
+        """Those that an endpoint took and gave."""
+        self._tokens_of_endpoints += tokens
 
     def cost(self, out: Path) -> Cost:
         """The peak is that of the jobs where there were any, otherwise that of this process."""
@@ -28,7 +33,7 @@ class Meter:
         return Cost(
             seconds=round(seconds, 3),
             peak_memory_mb=round(self._peak_of_jobs or _peak_mb(), 1),
-            tokens=count_tokens(out),
+            tokens=max(self._tokens_of_endpoints, count_tokens(out)),
         )
 
 

@@ -22,7 +22,7 @@ def _synthesize(work: Work) -> None:
         from lib.rollout.judge import make_judge
 
         judge = make_judge(work.settings, pages=graph, seed=derive_seed(work.seed, "judge"))
-    synthesize(
+    tokens = synthesize(
         work.settings.synthesis,
         graph=graph,
         out=work.out,
@@ -30,6 +30,7 @@ def _synthesize(work: Work) -> None:
         progress=work.progress,
         judge=judge,
     )
+    work.meter.add_tokens(tokens)
 
 
 def _is_judged(settings: Settings) -> bool:

@@ -37,11 +37,13 @@ def demonstrate(
     seed: int,
     progress: Progress,
     scratch: Path | None = None,
-) -> None:
+) -> int:
     """Write ``episodes.parquet``: the demonstrations that end right, at most ``demonstrate.num_episodes``.
 
     Args:
         scratch: a folder in which an endpoint's trials outlive a failure, so that they are not paid for twice.
+
+    Returns the tokens that an endpoint took and gave.
 
     Raises EndpointError when a teacher's endpoint fails for good, GateError when nothing can be demonstrated.
     """
@@ -68,6 +70,7 @@ def demonstrate(
     demonstrations = pa.Table.from_pylist(kept, schema=EPISODES.schema)
     audit_masks(demonstrations, stop_tokens=chat.stop_tokens, limits=settings.demonstrate)
     pq.write_table(demonstrations, out / "episodes.parquet")
+    return teacher.usage.tokens
 
 
 def _training_questions(questions: Path, seed: int) -> list[dict]:

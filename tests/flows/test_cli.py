@@ -147,3 +147,10 @@ def test_reading_the_store_imports_neither_torch_nor_transformers_nor_deepspeed(
     code = f"import sys; from flows import cli, execute, pipeline; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_a_store_that_cannot_be_written_is_told_without_a_traceback(tmp_path):
+    (tmp_path / "notes.txt").write_text("x")
+    done = ropewalk("run", "--store", tmp_path / "notes.txt" / "store")
+    assert done.returncode == 1
+    assert "The store cannot be written" in done.stderr and "Traceback" not in done.stderr

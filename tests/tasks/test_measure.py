@@ -26,3 +26,10 @@ def test_the_peak_of_a_job_in_other_processes_stands_for_the_stage(tmp_path):
     meter = Meter()
     meter.add_job(99_999)
     assert meter.cost(tmp_path).peak_memory_mb == 99_999
+
+
+def test_tokens_of_an_endpoint_count(tmp_path):
+    meter = Meter()
+    meter.add_tokens(300)
+    meter.add_tokens(50)
+    assert meter.cost(tmp_path).tokens == 350

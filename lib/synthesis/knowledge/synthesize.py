@@ -48,11 +48,13 @@ def synthesize(
     seed: int,
     progress: Progress,
     judge: Judge | None = None,
-) -> None:
+) -> int:
     """Write ``questions`` and ``funnel`` into ``out``.
 
     Args:
         judge: makes the attempts that decide on difficulty; without it a measure of the graph does.
+
+    Returns the tokens that endpoints took and gave.
 
     Raises SynthesisError where a split gets no question at all.
     """
@@ -81,8 +83,9 @@ def synthesize(
     rows.sort(key=lambda row: (SPLITS.index(row["split"]), row["id"]))
     pq.write_table(pa.Table.from_pylist(rows, schema=QUESTIONS.schema), out / "questions.parquet")
     pq.write_table(funnel.table(), out / "funnel.parquet")
-    spent = "".join(user.usage.note() for user in (writer, judge) if user)
-    progress.update(len(rows), len(rows), f"{len(rows):,} questions{spent}")
+    spent = [user.usage for user in (writer, judge) if user]
+    progress.update(len(rows), len(rows), f"{len(rows):,} questions{''.join(usage.note() for usage in spent)}")
+    return sum(usage.tokens for usage in spent)
 
 
 def _fill_split(
