@@ -7,6 +7,7 @@ on the seed and the step alone. Files are not known here.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -72,14 +73,12 @@ class Learner:
         if trainer.sum_over_ranks(len(rolled_out.samples)) == 0:
             return loss, norm, measures
 
-        def sum_loss(logprobs: torch.Tensor, batch: MicroBatch) -> torch.Tensor:
-            return self._loss(logprobs, batch, measures)
-
         num_tokens = None
         if settings.full_normalizer:
             num_tokens = trainer.sum_over_ranks(rolled_out.num_action_tokens) / settings.mini_batches
         seed = derive_seed(self.seed, "mini-batches", step)
-        for part in _mini_batches(rolled_out.samples, settings.mini_batches, seed):
+        for place, part in enumerate(_mini_batches(rolled_out.samples, settings.mini_batches, seed)):
+            sum_loss = partial(self._loss, measures=measures, same_weights=place == 0)
             batches = make_micro_batches(part or [_nothing()])
             loss, norm = trainer.step(batches, loss=sum_loss, learning_rate=learning_rate, num_tokens=num_tokens)
         return loss, norm, measures
@@ -89,7 +88,9 @@ class Learner:
         with self.trainer.weights() as weights:
             self.engine.update_weights(weights, version=version)
 
-    def _loss(self, logprobs: torch.Tensor, batch: MicroBatch, measures: TokenMeasures) -> torch.Tensor:
+    def _loss(
+        self, logprobs: torch.Tensor, batch: MicroBatch, *, measures: TokenMeasures, same_weights: bool
+    ) -> torch.Tensor:
         settings = self.settings.reinforce
         value = policy_loss(
             logprobs,
@@ -100,7 +101,7 @@ class Learner:
             kl_weight=settings.kl_weight,
             reference_logprobs=_reference_logprobs(self.reference, batch),
         )
-        measures.add(logprobs.detach(), batch, value)
+        measures.add(logprobs.detach(), batch, value, same_weights=same_weights)
         return value.loss
 
 

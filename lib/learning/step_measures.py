@@ -19,22 +19,26 @@ class TokenMeasures:
     """Sums over one rank's action tokens of one step."""
 
     tokens: float = 0.0
+    compared: float = 0.0  # tokens of the first mini-batch: later ones meet weights that the sampler did not have
     negative_logprob: float = 0.0
     mismatch: float = 0.0
     mismatch_max: float = 0.0
     clipped: float = 0.0
     kl: float = 0.0
 
-    def add(self, logprobs: torch.Tensor, batch: MicroBatch, loss: PolicyLoss) -> None:
+    def add(self, logprobs: torch.Tensor, batch: MicroBatch, loss: PolicyLoss, *, same_weights: bool) -> None:
+        """``same_weights``: whether the trainer still has those that the episodes were sampled with."""
         if len(logprobs) == 0:
             return
-        gap = (logprobs - batch.behaviour_logprobs).abs()
         self.tokens += len(logprobs)
         self.negative_logprob -= logprobs.sum().item()
-        self.mismatch += gap.sum().item()
-        self.mismatch_max = max(self.mismatch_max, gap.max().item())
         self.clipped += loss.clipped.item()
         self.kl += loss.kl.item()
+        if same_weights:
+            gap = (logprobs - batch.behaviour_logprobs).abs()
+            self.compared += len(logprobs)
+            self.mismatch += gap.sum().item()
+            self.mismatch_max = max(self.mismatch_max, gap.max().item())
 
 
 def step_row(
@@ -56,7 +60,7 @@ def step_row(
         "reward_mean": total(sum(e.reward.value for e in episodes)) / count,
         "accuracy": total(sum(e.correct for e in episodes)) / count,
         "entropy": total(measures.negative_logprob) / tokens,
-        "mismatch_mean": total(measures.mismatch) / tokens,
+        "mismatch_mean": total(measures.mismatch) / max(1.0, total(measures.compared)),
         "mismatch_max": maximum(measures.mismatch_max),
         "clipped_share": total(measures.clipped) / tokens,
         "kl": total(measures.kl) / tokens,

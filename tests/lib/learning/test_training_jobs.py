@@ -189,6 +189,8 @@ def test_two_ranks_share_the_groups_and_the_kl_term_reads_the_warmed_up_policy(t
     steps = pq.read_table(out / "steps.parquet").to_pylist()
     assert pq.read_table(out / "episodes.parquet").num_rows == 2 * 4 * 8
     assert any(row["kl"] > 0 for row in steps)
+    # The second mini-batch meets other weights than the sampler's; that is no mismatch of trainer and sampler.
+    assert all(row["mismatch_max"] < 1e-3 for row in steps)
 
 
 def test_a_mismatch_beyond_the_bound_stops_the_run(tmp_path, reinforce_inputs):
