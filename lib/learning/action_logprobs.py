@@ -38,7 +38,7 @@ class ActionLogProbs(nn.Module):
             output = self.model.base_model(
                 input_ids=batch.ids[None],
                 position_ids=batch.depth[None],
-                attention_mask=None if batch.mask is None else batch.mask[None, None],
+                forest=batch.forest,
                 use_cache=False,
             )
             hidden = output.last_hidden_state[0, batch.source]

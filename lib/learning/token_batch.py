@@ -15,8 +15,12 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 
+from lib.policy.attention import Forest
+
 # Distinct prefixes of one forward and backward pass; bounds the memory of activations.
-MICRO_BATCH_NODES = 768
+MICRO_BATCH_NODES = 1536
+# Nodes that attend together: fewer pad less, more make better matrix products.
+ATTENTION_BLOCK = 64
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class MicroBatch:
 
     ids: torch.Tensor  # [num_nodes] token of each node
     depth: torch.Tensor  # [num_nodes] position in its sequences
-    mask: torch.Tensor | None  # bool [num_nodes, num_nodes], true on ancestors and self; None is plain causal
+    forest: Forest | None  # who attends to whom; None is one sequence
     source: torch.Tensor  # [num_predicted] node whose state predicts
     target: torch.Tensor  # [num_predicted] token predicted there
     place: torch.Tensor  # [num_trained] which prediction a sequence's trained token is; shared ones come repeatedly
@@ -45,7 +49,7 @@ class MicroBatch:
 
     def to(self, device: torch.device) -> MicroBatch:
         values = [getattr(self, field.name) for field in fields(self)]
-        return MicroBatch(*(v.to(device) if isinstance(v, torch.Tensor) else v for v in values))
+        return MicroBatch(*(v.to(device) if isinstance(v, torch.Tensor | Forest) else v for v in values))
 
 
 def make_micro_batches(samples: Sequence[Sample], *, max_nodes: int = MICRO_BATCH_NODES) -> list[MicroBatch]:
@@ -67,17 +71,10 @@ def _lay_out(block: list[Sample]) -> MicroBatch:
     paths = list(_paths(block))
     num_nodes = max(int(path[-1]) for path in paths) + 1
     ids, depth = np.zeros(num_nodes, dtype=np.int64), np.zeros(num_nodes, dtype=np.int64)
-    mask = None if max(map(len, paths)) == num_nodes else np.zeros((num_nodes, num_nodes), dtype=bool)
     sources, targets, behaviour, advantages = [], [], [], []
-    known = 0
     for sample, path in zip(block, paths, strict=True):
         ids[path] = sample.tokens
         depth[path] = np.arange(len(path))
-        if mask is not None and path[-1] >= known:
-            new = path[path >= known]
-            mask[new[:, None], path[path < known]] = True
-            mask[new[0] : new[-1] + 1, new[0] : new[-1] + 1] = np.tri(len(new), dtype=bool)
-            known = int(path[-1]) + 1
         trained = np.flatnonzero(sample.trained[1:]) + 1
         sources.append(path[trained - 1])
         targets.append(path[trained])
@@ -88,7 +85,7 @@ def _lay_out(block: list[Sample]) -> MicroBatch:
     return MicroBatch(
         ids=torch.from_numpy(ids),
         depth=torch.from_numpy(depth),
-        mask=None if mask is None else torch.from_numpy(mask),
+        forest=None if max(map(len, paths)) == num_nodes else _grow_forest(paths),
         source=torch.from_numpy(np.concatenate(sources)[first]),
         target=torch.from_numpy(ids[nodes]),
         place=torch.from_numpy(place),
@@ -96,6 +93,28 @@ def _lay_out(block: list[Sample]) -> MicroBatch:
         advantages=torch.from_numpy(np.concatenate(advantages)),
         num_tokens=sum(len(sample.tokens) for sample in block),
     )
+
+
+def _grow_forest(paths: list[np.ndarray]) -> Forest:
+    """Blocks of at most ATTENTION_BLOCK nodes, each with the path that leads to its last node."""
+    blocks: list[tuple[np.ndarray, np.ndarray]] = []  # nodes, path
+    known = 0
+    for path in paths:
+        for start in range(int(np.searchsorted(path, known)), len(path), ATTENTION_BLOCK):
+            end = min(start + ATTENTION_BLOCK, len(path))
+            blocks.append((path[start:end], path[:end]))
+        known = max(known, int(path[-1]) + 1)
+    longest = max(len(path) for _, path in blocks)
+    queries = np.zeros((len(blocks), ATTENTION_BLOCK), dtype=np.int64)
+    keys = np.zeros((len(blocks), longest), dtype=np.int64)
+    mask = np.zeros((len(blocks), 1, ATTENTION_BLOCK, longest), dtype=bool)
+    mask[..., 0] = True  # padding attends to something, so that nothing is divided by zero
+    rows = np.zeros(known, dtype=np.int64)
+    for number, (nodes, path) in enumerate(blocks):
+        queries[number, : len(nodes)], keys[number, : len(path)] = nodes, path
+        mask[number, 0, : len(nodes), : len(path)] = np.tri(len(nodes), len(path), len(path) - len(nodes), dtype=bool)
+        rows[nodes] = number * ATTENTION_BLOCK + np.arange(len(nodes))
+    return Forest(*map(torch.from_numpy, (queries, keys, mask, rows)))
 
 
 def _paths(block: list[Sample]) -> Iterator[np.ndarray]:

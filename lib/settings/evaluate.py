@@ -16,7 +16,7 @@ class EvaluateSettings(Section):
     """Held-out questions at most."""
     samples: int = Field(4, ge=1)
     """Attempts a question for pass@k and picking, at the sampling temperature."""
-    sampled_questions: int = Field(24, ge=0)
+    sampled_questions: int = Field(16, ge=0)
     """Held-out questions that get the further samples; 0 leaves test-time scaling out."""
     temperature: float = Field(1.0, gt=0)
     """Of the further samples; the headline accuracy is greedy."""

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lib.learning.action_logprobs import ActionLogProbs
 from lib.learning.token_batch import MicroBatch, Sample, make_micro_batches
+from lib.policy.attention import Forest
 from lib.policy.load import load_model
 
 # Few distinct tokens, so that sequences share beginnings of every length.
@@ -24,11 +25,18 @@ def samples(draw):
     return Sample(tokens, trained, logprobs, draw(st.floats(-2, 2)))
 
 
+def attended(forest: Forest, node: int) -> torch.Tensor:
+    """The nodes that a node attends to, in the order of the path."""
+    number, place = divmod(int(forest.rows[node]), forest.queries.shape[1])
+    assert forest.queries[number, place] == node
+    return forest.keys[number][forest.mask[number, 0, place]]
+
+
 def prefixes(batch: MicroBatch) -> list[tuple[int, ...]]:
     """The tokens that each node sees, itself included, in the order of their depth."""
     seen = []
     for node in range(len(batch.ids)):
-        row = torch.arange(node + 1) if batch.mask is None else batch.mask[node].nonzero()[:, 0]
+        row = torch.arange(node + 1) if batch.forest is None else attended(batch.forest, node)
         assert batch.depth[row].tolist() == list(range(len(row)))
         seen.append(tuple(batch.ids[row].tolist()))
     return seen
