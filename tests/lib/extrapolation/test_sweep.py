@@ -56,7 +56,7 @@ def test_the_verdict_needs_a_paired_interval_off_zero(count, verdict):
 def test_the_note_says_when_training_or_scaling_is_better():
     note = judge(sweep(50, {12: 40, 15: 20}, {1.5: 60}))["note"]
     assert "prefer that one" in note
-    assert "does not reach the best scaled last delta (60.0%)" in note
+    assert "does not reach the best scaled last delta (60.0 %)" in note
     assert "prefer" not in judge(sweep(50, {12: 55}, {1.5: 50}))["note"]
 
 
