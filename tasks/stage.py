@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from data_contracts.contract import ArtifactKind
-from lib.errors import ArtifactError
+from lib.errors import ArtifactError, RopewalkError
 from lib.progress import Progress
 from lib.seeds import derive_seed
 from lib.settings.learning import WorkerSettings
@@ -130,9 +130,19 @@ def run_stage(stage: Stage, run: Run, inputs: dict[str, Reference]) -> tuple[Ref
             reference = None if force else find_verified(run, stage.name, fingerprint)
             if reference is None:
                 outcome = Outcome.COMPUTED
-                reference = _compute(stage, run, inputs, fingerprint, scratch, progress)
+                try:
+                    reference = _compute(stage, run, inputs, fingerprint, scratch, progress)
+                except RopewalkError as error:
+                    error.kept = error.kept or _kept(run)
+                    raise
     run.finish(stage.name, reference, outcome)
     return reference, outcome
+
+
+def _kept(run: Run) -> str:
+    """What a failing stage leaves, for errors that know only of themselves."""
+    done = ", ".join(run.outcomes)
+    return f"the artifacts of {done}; the next run begins after them" if done else "the store as it was"
 
 
 def find_verified(run: Run, stage: str, fingerprint: Fingerprint) -> Reference | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from lib.environments.environment import Message
@@ -16,7 +17,8 @@ from lib.errors import PolicyError
 from lib.policy.engine import Completion
 
 # Stand-ins from which the text between two turns is read off a chat template.
-_QUESTION, _REPLY, _RESULT = "QUESTION-7c1", "REPLY-7c1", "RESULT-7c1"
+_RULES, _QUESTION, _REPLY, _RESULT = "RULES-7c1", "QUESTION-7c1", "REPLY-7c1", "RESULT-7c1"
+_MEND = "use an instruction-tuned model, or add chat_template.jinja to its directory"
 
 
 @dataclass(frozen=True)
@@ -77,15 +79,16 @@ class ChatFormat:
             raise PolicyError(
                 "the model's tokenizer has no chat template",
                 where=str(tokenizer.name_or_path),
-                next_step="use an instruction-tuned model, or add chat_template.jinja to its directory",
+                next_step=_MEND,
             )
-        exchange = [{"role": "user", "content": _QUESTION}, {"role": "assistant", "content": _REPLY}]
-        result = {"role": "tool", "content": _RESULT}
-        ended = self._render(exchange, generate=False)
-        continued = self._render([*exchange, result], generate=True)
-        self._end_of_turn = ended[ended.index(_REPLY) + len(_REPLY) :]
-        between = continued[continued.index(_REPLY) + len(_REPLY) :]
-        self._before_result, self._after_result = between.split(_RESULT)
+        try:
+            self._read_template()
+        except (TemplateError, ValueError) as error:
+            raise PolicyError(
+                f"the chat template cannot write rules, a question, a reply and a tool's result: {error}",
+                where=str(tokenizer.name_or_path),
+                next_step=_MEND,
+            ) from error
         end_tokens = self._encode(self._end_of_turn)
         if not end_tokens:
             raise PolicyError("the chat template writes nothing after a reply, so that no turn could end")
@@ -93,6 +96,20 @@ class ChatFormat:
         self.stop_tokens = frozenset({self.stop_token, tokenizer.eos_token_id} - {None})
         stop_text = tokenizer.decode([self.stop_token])
         self._before_result = self._before_result.removeprefix(stop_text)
+
+    def _read_template(self) -> None:
+        """The text around a reply and a tool's result; a ValueError where the template leaves one of them out."""
+        exchange = [
+            {"role": "system", "content": _RULES},
+            {"role": "user", "content": _QUESTION},
+            {"role": "assistant", "content": _REPLY},
+        ]
+        result = {"role": "tool", "content": _RESULT}
+        ended = self._render(exchange, generate=False)
+        continued = self._render([*exchange, result], generate=True)
+        self._end_of_turn = ended[ended.index(_REPLY) + len(_REPLY) :]
+        between = continued[continued.index(_REPLY) + len(_REPLY) :]
+        self._before_result, self._after_result = between.split(_RESULT)
 
     def encode_prompt(self, messages: list[Message]) -> tuple[list[int], str]:
         """Tokens and text of the opening messages, up to where the policy begins to write."""

@@ -22,7 +22,10 @@ WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 # One of them holds the tokens, whatever the kind of tokenizer.
 VOCABULARIES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt")
-MEND = "point policy.model at a whole model directory; if this one lies under artifacts/, run with --force base"
+MEND = (
+    "give a whole model directory (policy.model, synthesis.judge.checkpoint); "
+    "if it lies under artifacts/, run with --force base"
+)
 
 # What transformers, safetensors and json raise over files that do not fit.
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError)

@@ -64,7 +64,7 @@ class ModelRunner:
         )
         logits = self._forward(torch.tensor(feed)[:, None], positions[:, None], mask[:, None, None], region)
         tokens, logprobs = sample_tokens(
-            logits[:, -1].float(),
+            logits[:, -1],
             temperature=[s.request.temperature for s in batch],
             top_p=[s.request.top_p for s in batch],
             uniform=[float(s.random.random()) for s in batch],

@@ -9,6 +9,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from lib.errors import PolicyError
+from lib.policy.conversation import ChatFormat
 from lib.policy.load import check_weights, load_tokenizer
 from lib.progress import Progress
 from lib.settings.policy import PretrainedPolicy
@@ -26,7 +27,7 @@ def copy_pretrained(
     source = _find(settings)
     progress.update(1, 3, "checking the model")
     weights = check_weights(source)
-    load_tokenizer(source)
+    ChatFormat(load_tokenizer(source))
     progress.update(2, 3, "copying the model")
     side_files = {file for pattern in SIDE_FILES for file in source.glob(pattern)}
     for file in sorted({*weights, *side_files}):

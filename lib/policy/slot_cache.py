@@ -1,6 +1,6 @@
 """Keys and values of many sequences that grow at different speeds.
 
-A fixed number of slots, each with room for the longest episode. A forward pass names the slots
+A fixed number of slots, with room that grows to that of the longest episode. A forward pass names the slots
 that it reads and where each one's new tokens go; every layer writes there and gets back a view
 (decoding over the first slots) or a gathered copy (extending some of them).
 """
@@ -10,6 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+
+# Positions by which the slots grow.
+GROWTH = 256
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Region:
 
 
 class SlotCache:
-    """The cache object that transformers' layers call; memory ``[slots, key_heads, capacity, width]`` a layer."""
+    """The cache object that transformers' layers call; memory ``[slots, key_heads, room, width]`` a layer."""
 
     is_compileable = False
 
@@ -46,9 +49,12 @@ class SlotCache:
         assert region is not None, "a forward pass over the cache starts with enter()"
         key = key.to(value.dtype)
         while len(self._keys) <= layer_index:
-            shape = (self.num_slots, key.shape[1], self.capacity, key.shape[3])
-            self._keys.append(torch.zeros(shape, dtype=value.dtype, device=value.device))
-            self._values.append(torch.zeros(shape, dtype=value.dtype, device=value.device))
+            none = value.new_zeros(self.num_slots, value.shape[1], 0, value.shape[3])
+            self._keys.append(none)
+            self._values.append(none)
+        if self._keys[layer_index].shape[2] < region.length:
+            self._keys[layer_index] = self._longer(self._keys[layer_index], region.length)
+            self._values[layer_index] = self._longer(self._values[layer_index], region.length)
         keys, values = self._keys[layer_index], self._values[layer_index]
         if isinstance(region.slots, int):
             slot_of_token = region.rows
@@ -59,6 +65,13 @@ class SlotCache:
         if isinstance(region.slots, int):
             return keys[: region.slots, :, : region.length], values[: region.slots, :, : region.length]
         return keys[region.slots, :, : region.length], values[region.slots, :, : region.length]
+
+    def _longer(self, held: torch.Tensor, length: int) -> torch.Tensor:
+        """With room for the length; zeros where nothing stands yet, since masked garbage could still be no number."""
+        room = min(-(-length // GROWTH) * GROWTH, self.capacity)
+        longer = held.new_zeros(*held.shape[:2], room, held.shape[3])
+        longer[:, :, : held.shape[2]] = held
+        return longer
 
     def copy(self, *, source: int, target: int, length: int) -> None:
         """Copy the first ``length`` positions of one slot to another."""

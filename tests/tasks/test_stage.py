@@ -131,6 +131,18 @@ def test_a_failed_stage_keeps_its_work_folder_for_the_next_attempt(run):
     assert not [path for path in (run.store.root / "scratch").iterdir() if path.is_dir()]
 
 
+@pytest.mark.parametrize("own", ["", "the steps so far"])
+def test_a_failed_stage_says_which_artifacts_stay_unless_it_knows_better(run, own):
+    def fail(work):
+        raise JobError("killed", kept=own)
+
+    counted, _ = run_stage(COUNT, run, {})
+    with pytest.raises(JobError) as failure:
+        run_stage(replace(DOUBLE, work=fail), run, {"count": counted})
+    assert failure.value.kept == (own or "the artifacts of count; the next run begins after them")
+    assert failure.value.kept in str(failure.value)
+
+
 def test_a_full_disk_in_a_stage_is_explained(run):
     def fill(work):
         raise OSError(errno.ENOSPC, "No space left on device", "somewhere")

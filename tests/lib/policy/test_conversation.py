@@ -62,3 +62,18 @@ def test_a_tokenizer_without_a_chat_template_is_refused(world_policy):
     tokenizer.chat_template = None
     with pytest.raises(PolicyError, match="chat template"):
         ChatFormat(tokenizer)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ raise_exception('System role not supported') }}",
+        "{% for m in messages %}{% if m.role != 'tool' %}{{ m.content }}<|im_end|>{% endif %}{% endfor %}",
+    ],
+    ids=["refuses a role", "leaves out the results of tools"],
+)
+def test_a_chat_template_without_the_roles_of_an_agent_is_refused(world_policy, template):
+    tokenizer = load_tokenizer(world_policy / "checkpoint")
+    tokenizer.chat_template = template
+    with pytest.raises(PolicyError, match="cannot write rules, a question, a reply and a tool's result"):
+        ChatFormat(tokenizer)
