@@ -76,6 +76,30 @@ def test_logprobs_across_turns_equal_one_full_pass(model):
         assert torch.allclose(torch.tensor(second.logprobs), expected, atol=1e-4)
 
 
+def test_a_cache_that_grows_in_the_middle_of_a_turn_keeps_what_it_held(model, monkeypatch):
+    monkeypatch.setattr("lib.policy.slot_cache.GROWTH", 7)  # every few tokens
+    for completion, prompt in zip(
+        sample_all(engine_over(model), [request(str(i), p) for i, p in enumerate(prompts(4))]), prompts(4), strict=True
+    ):
+        expected = full_logprobs(model, prompt + completion.tokens, len(completion.tokens))
+        assert torch.allclose(torch.tensor(completion.logprobs), expected, atol=1e-4)
+
+
+def test_new_weights_in_bfloat16_are_those_that_are_sampled_with(model, world_policy):
+    changed = load_model(world_policy / "checkpoint")
+    with torch.no_grad():
+        for parameter in changed.parameters():
+            parameter.mul_(1.2)
+    engine = engine_over(load_model(world_policy / "checkpoint"), dtype=torch.bfloat16)
+    engine.update_weights(changed.state_dict().items(), version=1)
+    prompt = prompts(1)[0]
+    (completion,) = sample_all(engine, [request("a", prompt)])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        old, new = (full_logprobs(m, prompt + completion.tokens, len(completion.tokens)) for m in (model, changed))
+    assert torch.allclose(torch.tensor(completion.logprobs), new, atol=0.1)
+    assert not torch.allclose(torch.tensor(completion.logprobs), old, atol=0.1)
+
+
 def test_bfloat16_stays_close_to_autocast(model, world_policy):
     engine = engine_over(load_model(world_policy / "checkpoint"), dtype=torch.bfloat16)
     prompt = prompts(1)[0]
