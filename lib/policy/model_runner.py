@@ -41,6 +41,7 @@ class ModelRunner:
         for row, new in enumerate(news):
             ids[row, : len(new)] = torch.tensor(new)
         region = self._region_of(batch, starts, news)
+        self._cache.reserve(region.length)
         place = torch.tensor(starts)[:, None] + torch.arange(width)[None]  # [rows, width]
         mask = torch.arange(region.length)[None, None] <= place[:, :, None]
         self._forward(ids, place.clamp(max=self._cache.capacity - 1), mask[:, None], region, logits=False)
@@ -52,7 +53,8 @@ class ModelRunner:
         """Sample one token for every session; they hold the first slots, in order."""
         feed = [s.next_token for s in batch]
         positions = torch.tensor([len(s.tokens) for s in batch])
-        length = int(positions.max()) + 1
+        # Over all the room there is: the first slots are then one block of memory, which multiplies fastest.
+        length = self._cache.reserve(int(positions.max()) + 1)
         mask = torch.arange(length)[None] <= positions[:, None]
         rows = torch.arange(len(batch), device=self._device)
         region = Region(

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import torch
 
-# Positions by which the slots grow.
-GROWTH = 256
+# Positions by which the slots grow: growing copies them all, and empty ones are attended to for nothing.
+GROWTH = 64
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Region:
     rows: torch.Tensor  # [tokens] row of each new token that is kept
     columns: torch.Tensor  # [tokens] its column in the padded input
     positions: torch.Tensor  # [tokens] its position in the slot
-    length: int  # positions visible to the pass
+    length: int  # positions visible to the pass; no more than were reserved
 
 
 class SlotCache:
@@ -33,9 +33,19 @@ class SlotCache:
 
     def __init__(self, *, num_slots: int, capacity: int):
         self.num_slots, self.capacity = num_slots, capacity
+        self._room = 0  # positions of each slot so far
         self._keys: list[torch.Tensor] = []
         self._values: list[torch.Tensor] = []
         self._region: Region | None = None
+
+    def reserve(self, length: int) -> int:
+        """Make room for so many positions; returns how many there are now."""
+        self._room = max(self._room, min(-(-length // GROWTH) * GROWTH, self.capacity))
+        return self._room
+
+    def clear(self) -> None:
+        """Forget everything, the room too."""
+        self._room, self._keys, self._values = 0, [], []
 
     def enter(self, region: Region) -> None:
         """Say where the next forward pass reads and writes."""
@@ -52,9 +62,9 @@ class SlotCache:
             none = value.new_zeros(self.num_slots, value.shape[1], 0, value.shape[3])
             self._keys.append(none)
             self._values.append(none)
-        if self._keys[layer_index].shape[2] < region.length:
-            self._keys[layer_index] = self._longer(self._keys[layer_index], region.length)
-            self._values[layer_index] = self._longer(self._values[layer_index], region.length)
+        for held in (self._keys, self._values):
+            if held[layer_index].shape[2] < self._room:
+                held[layer_index] = self._grown(held[layer_index])
         keys, values = self._keys[layer_index], self._values[layer_index]
         if isinstance(region.slots, int):
             slot_of_token = region.rows
@@ -66,12 +76,12 @@ class SlotCache:
             return keys[: region.slots, :, : region.length], values[: region.slots, :, : region.length]
         return keys[region.slots, :, : region.length], values[region.slots, :, : region.length]
 
-    def _longer(self, held: torch.Tensor, length: int) -> torch.Tensor:
-        """With room for the length; zeros where nothing stands yet, since masked garbage could still be no number."""
-        room = min(-(-length // GROWTH) * GROWTH, self.capacity)
-        longer = held.new_zeros(*held.shape[:2], room, held.shape[3])
-        longer[:, :, : held.shape[2]] = held
-        return longer
+    def _grown(self, held: torch.Tensor) -> torch.Tensor:
+        """With the present room; zeros where nothing stands yet, since masked garbage could still be no number."""
+        grown = held.new_empty(*held.shape[:2], self._room, held.shape[3])
+        grown[:, :, : held.shape[2]] = held
+        grown[:, :, held.shape[2] :] = 0
+        return grown
 
     def copy(self, *, source: int, target: int, length: int) -> None:
         """Copy the first ``length`` positions of one slot to another."""

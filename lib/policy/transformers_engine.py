@@ -44,9 +44,9 @@ class TransformersEngine:
     def __init__(
         self, model: torch.nn.Module, *, max_concurrent: int, max_tokens: int, dtype: torch.dtype = torch.bfloat16
     ):
-        cache = SlotCache(num_slots=max_concurrent, capacity=max_tokens)
-        self._runner = ModelRunner(model, cache, dtype=dtype)
-        self._slots = SessionSlots(cache)
+        self._cache = SlotCache(num_slots=max_concurrent, capacity=max_tokens)
+        self._runner = ModelRunner(model, self._cache, dtype=dtype)
+        self._slots = SessionSlots(self._cache)
         self._capacity = max_tokens
         self._arrivals: list[tuple[SampleRequest, asyncio.Future[Completion]]] = []
         self._waiting: list[Session] = []  # have a slot, need their prompt computed
@@ -58,6 +58,7 @@ class TransformersEngine:
         """Take over a trained model's weights, tied ones under both names; nothing may be in flight."""
         assert not self._slots and not self._arrivals, "weights change only between rollouts"
         self._runner.load_weights(weights)
+        self._cache.clear()
         # Which slot a session gets must not depend on what was sampled before: a resumed run starts afresh.
         self._slots.sort_free()
         self.policy_version = version
