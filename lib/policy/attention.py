@@ -45,60 +45,57 @@ def grouped_attention(
     **_: object,
 ) -> tuple[torch.Tensor, None]:
     """Return the attended values ``[rows, new, heads, width]``, in the value's precision."""
-    rows, heads, new, width = query.shape
-    key_heads = key.shape[1]
-    groups = heads // key_heads
     query, key = query.to(value.dtype), key.to(value.dtype)
     if forest is not None:
         return _over_forest(query, key, value, forest, scaling, dropout)[None], None
-    if attention_mask is None:
+    if attention_mask is not None:
+        output = _masked(query, key, value, attention_mask, scaling, dropout)
+    else:
+        groups = query.shape[1] // key.shape[1]
         if groups > 1:
             key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
-        output = attend(query, key, value, dropout_p=dropout, is_causal=new > 1, scale=scaling)
-        return output.transpose(1, 2).contiguous(), None
-    # The queries of the heads that share a key head become further rows of one product, so that
-    # the cache is read once and never copied.
-    packed = query.reshape(rows, key_heads, groups * new, width)
-    if new == 1 and key.device.type == "cpu" and key.is_contiguous() and value.is_contiguous():
-        return _of_one_query(packed, key, value, attention_mask, scaling).reshape(rows, 1, heads, width), None
-    mask = attention_mask if groups == 1 or new == 1 else attention_mask.repeat(1, 1, groups, 1)
-    output = attend(packed, key, value, attn_mask=mask, dropout_p=dropout, scale=scaling)
-    return output.reshape(rows, heads, new, width).transpose(1, 2).contiguous(), None
+        output = attend(query, key, value, dropout_p=dropout, is_causal=query.shape[2] > 1, scale=scaling)
+    return output.transpose(1, 2).contiguous(), None
 
 
-def _of_one_query(
-    packed: torch.Tensor,  # [rows, key_heads, groups, width]
-    key: torch.Tensor,
-    value: torch.Tensor,
-    mask: torch.Tensor,  # [rows, 1, 1, length]
+def _masked(
+    query: torch.Tensor,  # [rows, heads, new, width]
+    key: torch.Tensor,  # [rows, key_heads, length, width]
+    value: torch.Tensor,  # [rows, key_heads, length, width]
+    mask: torch.Tensor,  # bool [rows, 1, new, length]
     scaling: float | None,
+    dropout: float,
 ) -> torch.Tensor:
-    """A decoding step as two products over all rows, for CPUs.
+    """Attended values ``[rows, heads, new, width]``.
 
-    Torch's kernel takes each head of each row by itself, which for a single query takes twice as long.
+    The queries of the heads that share a key head become further rows of one product, so that the keys are read once
+    and never copied. On a CPU two products over all rows take half the time of torch's kernel, which takes each head
+    of each row by itself.
     """
-    rows, key_heads, groups, width = packed.shape
-    scale = width**-0.5 if scaling is None else scaling
-    scores = torch.bmm(packed.flatten(0, 1), key.flatten(0, 1).transpose(1, 2)).float()
-    scores = scores.mul_(scale).view(rows, key_heads * groups, -1).masked_fill_(~mask[:, 0], float("-inf"))
-    weights = scores.softmax(dim=-1).to(value.dtype).view(rows * key_heads, groups, -1)
-    return torch.bmm(weights, value.flatten(0, 1)).view(rows, key_heads * groups, width)
+    rows, heads, new, width = query.shape
+    key_heads, length = key.shape[1:3]
+    groups = heads // key_heads
+    if query.device.type != "cpu":
+        packed = query.reshape(rows, key_heads, groups * new, width)
+        wide = mask if groups == 1 or new == 1 else mask.repeat(1, 1, groups, 1)
+        return attend(packed, key, value, attn_mask=wide, dropout_p=dropout, scale=scaling).view(query.shape)
+    query = query * (width**-0.5 if scaling is None else scaling)
+    packed = query.reshape(rows * key_heads, groups * new, width)
+    scores = torch.bmm(packed, key.flatten(0, 1).transpose(1, 2)).view(rows, heads, new, length)
+    hidden = torch.zeros_like(mask, dtype=scores.dtype).masked_fill_(~mask, float("-inf"))
+    weights = torch.nn.functional.dropout(torch.softmax(scores + hidden, dim=-1), dropout)
+    return torch.bmm(weights.view(*packed.shape[:2], length), value.flatten(0, 1)).view(query.shape)
 
 
 def _over_forest(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, forest: Forest, scaling: float | None, dropout: float
 ) -> torch.Tensor:
     """Attended values ``[nodes, heads, width]`` of one row of nodes."""
-    heads, width = query.shape[1], query.shape[3]
-    groups = heads // key.shape[1]
-    blocks, block = forest.queries.shape
-    packed = _gather(query, forest.queries).reshape(blocks, key.shape[1], groups * block, width)
+    queries = _gather(query, forest.queries)
     # A node is a key of many blocks: its gradient is summed in float32.
     keys, values = (_gather(tensor.float(), forest.keys).to(value.dtype) for tensor in (key, value))
-    mask = forest.mask if groups == 1 else forest.mask.repeat(1, 1, groups, 1)
-    output = attend(packed, keys, values, attn_mask=mask, dropout_p=dropout, scale=scaling)
-    by_query = output.reshape(blocks, heads, block, width).transpose(1, 2).reshape(blocks * block, heads, width)
-    return by_query.index_select(0, forest.rows)
+    output = _masked(queries, keys, values, forest.mask, scaling, dropout)
+    return output.transpose(1, 2).flatten(0, 1).index_select(0, forest.rows)
 
 
 def _gather(tensor: torch.Tensor, nodes: torch.Tensor) -> torch.Tensor:

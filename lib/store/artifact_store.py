@@ -14,6 +14,8 @@ import logging
 import os
 import shutil
 import uuid
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -24,7 +26,7 @@ from lib.errors import ArtifactError
 from lib.store.atomic_write import sync, write_atomically
 from lib.store.content_digest import describe_files, digest_files, list_files
 from lib.store.full_disk import full_disk_explained
-from lib.store.hash_memo import HashMemo
+from lib.store.hash_memo import HashMemo, stamp_of
 from lib.store.manifest import FORMAT, MANIFEST, Manifest, Provenance, Reference
 
 logger = logging.getLogger("ropewalk.store")
@@ -47,11 +49,13 @@ class ArtifactStore:
         Raises ArtifactError when the disk is full; the directory is then still where it was.
         """
         with full_disk_explained(directory, kept="all published artifacts"):
+            stamps = {path.relative_to(directory): stamp_of(path) for path in list_files(directory)}
             manifest = self._describe(kind, directory, provenance)
             for path in list_files(directory):
                 sync(path)
             write_atomically(directory / MANIFEST, manifest.model_dump_json(indent=1))
             self._move_in(directory, manifest.reference)
+        self._remember(manifest, stamps)
         return manifest.reference
 
     def manifest(self, reference: Reference) -> Manifest:
@@ -76,7 +80,7 @@ class ArtifactStore:
         """Compare every file with the manifest; raises ArtifactError that names the first bad file."""
         manifest = self.manifest(reference)
         directory = self.path(reference)
-        memo = HashMemo(self.root / "verified" / f"{reference.kind}-{reference.digest}.json")
+        memo = self._memo(reference)
         for entry in manifest.files:
             path = directory / entry.path
             if not path.is_file():
@@ -130,6 +134,17 @@ class ArtifactStore:
             where=", ".join(map(str, found)) or str(self._artifacts),
             next_step="give more characters" if found else "list them with `ropewalk artifacts`",
         )
+
+    def _memo(self, reference: Reference) -> HashMemo:
+        return HashMemo(self.root / "verified" / f"{reference.kind}-{reference.digest}.json")
+
+    def _remember(self, manifest: Manifest, stamps: Mapping[Path, list[int]]) -> None:
+        """The hashes just taken, so that the first run that uses the artifact need not read gigabytes again."""
+        memo, target = self._memo(manifest.reference), self.path(manifest.reference)
+        with suppress(FileNotFoundError):  # another run found it damaged and has moved it aside already
+            for entry in manifest.files:
+                memo.remember(target / entry.path, entry.sha256, stamp=stamps[Path(entry.path)])
+        memo.save()
 
     def _describe(self, kind: ArtifactKind, directory: Path, provenance: Provenance) -> Manifest:
         entries = describe_files(directory)

@@ -29,15 +29,19 @@ class HashMemo:
 
     def digest(self, path: Path) -> str:
         """SHA-256 of the file's bytes, from memory where it has not been touched."""
-        key, stamp = str(path), self._stamp(path)
-        known = self._known.get(key)
+        stamp = stamp_of(path)
+        known = self._known.get(str(path))
         if known is not None and known[:-1] == stamp:
             return known[-1]
         sha256 = hash_file(path)
-        if self._stamp(path) == stamp and time.time_ns() - stamp[2] > SETTLED_NS:
-            self._known[key] = [*stamp, sha256]
-            self._changed = True
+        self.remember(path, sha256, stamp=stamp)
         return sha256
+
+    def remember(self, path: Path, sha256: str, *, stamp: list[int]) -> None:
+        """Note a hash that was taken after the stamp, unless the file has been touched since."""
+        if stamp_of(path) == stamp and time.time_ns() - stamp[2] > SETTLED_NS:
+            self._known[str(path)] = [*stamp, sha256]
+            self._changed = True
 
     def save(self) -> None:
         """Best effort: without it the next look reads the files again."""
@@ -49,10 +53,11 @@ class HashMemo:
             return
         self._changed = False
 
-    @staticmethod
-    def _stamp(path: Path) -> list[int]:
-        status = path.stat()
-        return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+
+def stamp_of(path: Path) -> list[int]:
+    """What changes when a file is touched; moving the folder that it lies in does not count."""
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
 def _load(path: Path) -> dict[str, list]:

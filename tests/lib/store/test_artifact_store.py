@@ -148,6 +148,23 @@ def test_untouched_files_are_not_read_again(store, published, tmp_path, monkeypa
     assert read == []
 
 
+def test_what_was_hashed_to_publish_it_is_not_read_again_to_verify_it(store, tmp_path, monkeypatch):
+    import lib.store.hash_memo as hash_memo
+
+    files = write_numbers(tmp_path / "out")
+    monkeypatch.setattr(hash_memo, "SETTLED_NS", -1)
+    published = store.publish(KIND, files, provenance())
+    read = []
+    monkeypatch.setattr(hash_memo, "hash_file", lambda path: read.append(path.name))
+    store.verify(published)
+    assert read == []
+    model = store.path(published) / "checkpoint" / "model.bin"
+    model.write_bytes(bytes(256 * 40))
+    with pytest.raises(ArtifactError, match=r"the bytes of checkpoint/model\.bin have changed"):
+        store.verify(published)
+    assert read == ["model.bin"]
+
+
 def test_an_artifact_is_found_by_the_beginning_of_its_digest(store, published):
     assert store.find(published.digest[:8]) == published
     assert store.find(f"numbers/{published.digest[:8]}") == published
