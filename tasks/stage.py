@@ -194,4 +194,5 @@ def _compute(
         reference = run.store.publish(stage.kind, out, provenance)
         run.index.record(RunRecord(artifact=reference, provenance=provenance))
     shutil.rmtree(scratch, ignore_errors=True)
+    run.store.remember(reference)
     return reference

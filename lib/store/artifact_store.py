@@ -13,9 +13,8 @@ import json
 import logging
 import os
 import shutil
+import time
 import uuid
-from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -26,7 +25,7 @@ from lib.errors import ArtifactError
 from lib.store.atomic_write import sync, write_atomically
 from lib.store.content_digest import describe_files, digest_files, list_files
 from lib.store.full_disk import full_disk_explained
-from lib.store.hash_memo import HashMemo, stamp_of
+from lib.store.hash_memo import SETTLED_NS, HashMemo, stamp_of
 from lib.store.manifest import FORMAT, MANIFEST, Manifest, Provenance, Reference
 
 logger = logging.getLogger("ropewalk.store")
@@ -49,14 +48,28 @@ class ArtifactStore:
         Raises ArtifactError when the disk is full; the directory is then still where it was.
         """
         with full_disk_explained(directory, kept="all published artifacts"):
-            stamps = {path.relative_to(directory): stamp_of(path) for path in list_files(directory)}
             manifest = self._describe(kind, directory, provenance)
             for path in list_files(directory):
                 sync(path)
             write_atomically(directory / MANIFEST, manifest.model_dump_json(indent=1))
             self._move_in(directory, manifest.reference)
-        self._remember(manifest, stamps)
         return manifest.reference
+
+    def remember(self, reference: Reference) -> None:
+        """Note the hashes of the publication, so that the next run need not read gigabytes again to verify them.
+
+        For a stage that has just published, once its scratch files are gone: dropping a hard link counts as touching
+        a file. Only files that were last written before the publication began are noted.
+        """
+        manifest, memo = self.manifest(reference), self._memo(reference)
+        began = manifest.provenance.finished_at.timestamp() * 1e9
+        time.sleep(SETTLED_NS / 1e9)
+        for entry in manifest.files:
+            path = self.path(reference) / entry.path
+            stamp = stamp_of(path)
+            if stamp[0] == entry.size and stamp[1] < began:
+                memo.remember(path, entry.sha256, stamp=stamp)
+        memo.save()
 
     def manifest(self, reference: Reference) -> Manifest:
         """Read the manifest; raises ArtifactError where it is missing, unreadable or of another format."""
@@ -137,14 +150,6 @@ class ArtifactStore:
 
     def _memo(self, reference: Reference) -> HashMemo:
         return HashMemo(self.root / "verified" / f"{reference.kind}-{reference.digest}.json")
-
-    def _remember(self, manifest: Manifest, stamps: Mapping[Path, list[int]]) -> None:
-        """The hashes just taken, so that the first run that uses the artifact need not read gigabytes again."""
-        memo, target = self._memo(manifest.reference), self.path(manifest.reference)
-        with suppress(FileNotFoundError):  # another run found it damaged and has moved it aside already
-            for entry in manifest.files:
-                memo.remember(target / entry.path, entry.sha256, stamp=stamps[Path(entry.path)])
-        memo.save()
 
     def _describe(self, kind: ArtifactKind, directory: Path, provenance: Provenance) -> Manifest:
         entries = describe_files(directory)

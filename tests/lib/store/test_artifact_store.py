@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -38,6 +39,11 @@ def provenance(fingerprint="f" * 64) -> Provenance:
         started_at="2026-01-01T00:00:00Z",
         finished_at="2026-01-01T00:00:01Z",
     )
+
+
+def ended_now(given: Provenance) -> Provenance:
+    """The provenance of a stage that ends now."""
+    return given.model_copy(update={"finished_at": datetime.now(UTC)})
 
 
 @pytest.fixture
@@ -149,20 +155,29 @@ def test_untouched_files_are_not_read_again(store, published, tmp_path, monkeypa
 
 
 def test_what_was_hashed_to_publish_it_is_not_read_again_to_verify_it(store, tmp_path, monkeypatch):
-    import lib.store.hash_memo as hash_memo
-
     files = write_numbers(tmp_path / "out")
-    monkeypatch.setattr(hash_memo, "SETTLED_NS", -1)
-    published = store.publish(KIND, files, provenance())
+    link = tmp_path / "also here"
+    link.hardlink_to(files / "checkpoint" / "model.bin")
+    published = store.publish(KIND, files, ended_now(provenance()))
+    link.unlink()
+    store.remember(published)
     read = []
-    monkeypatch.setattr(hash_memo, "hash_file", lambda path: read.append(path.name))
+    monkeypatch.setattr("lib.store.hash_memo.hash_file", lambda path: read.append(path.name))
     store.verify(published)
     assert read == []
-    model = store.path(published) / "checkpoint" / "model.bin"
-    model.write_bytes(bytes(256 * 40))
+    (store.path(published) / "checkpoint" / "model.bin").write_bytes(bytes(256 * 40))
     with pytest.raises(ArtifactError, match=r"the bytes of checkpoint/model\.bin have changed"):
         store.verify(published)
     assert read == ["model.bin"]
+
+
+def test_a_file_written_while_it_was_published_is_read_again(store, tmp_path):
+    published = store.publish(KIND, write_numbers(tmp_path / "out"), ended_now(provenance()))
+    model = store.path(published) / "checkpoint" / "model.bin"
+    model.write_bytes(bytes(256 * 40))
+    store.remember(published)
+    with pytest.raises(ArtifactError, match=r"the bytes of checkpoint/model\.bin have changed"):
+        store.verify(published)
 
 
 def test_an_artifact_is_found_by_the_beginning_of_its_digest(store, published):
