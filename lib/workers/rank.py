@@ -39,12 +39,13 @@ def run_rank(main: Callable[[Job], None]) -> None:
     spec = JobSpec.from_json(_spec_path().read_text())
     rank, num_ranks = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     folder, record = spec.files.ranks, RankRecord.of_this_process(rank)
-    record.write(folder)
-    stacks = stack_file(folder, rank).open("w")
-    faulthandler.enable(stacks, all_threads=False)
-    faulthandler.register(signal.SIGUSR1, stacks, all_threads=False)
+    # First of all: a rank whose record says that it runs must be able to say that it was told to end.
     _leave_on_sigterm(lambda: record.ended(RankStatus.TERMINATED).write(folder))
     try:
+        record.write(folder)
+        stacks = stack_file(folder, rank).open("w")
+        faulthandler.enable(stacks, all_threads=False)
+        faulthandler.register(signal.SIGUSR1, stacks, all_threads=False)
         main(_job(spec, rank, num_ranks))
     except Terminated:
         last_word, code = record.ended(RankStatus.TERMINATED), EXIT_TERMINATED
