@@ -49,7 +49,7 @@ def grouped_attention(
     if forest is not None:
         return _over_forest(query, key, value, forest, scaling, dropout)[None], None
     if attention_mask is not None:
-        output = _masked(query, key, value, attention_mask, scaling, dropout)
+        output = _attend_masked(query, key, value, attention_mask, scaling, dropout)
     else:
         groups = query.shape[1] // key.shape[1]
         if groups > 1:
@@ -58,7 +58,7 @@ def grouped_attention(
     return output.transpose(1, 2).contiguous(), None
 
 
-def _masked(
+def _attend_masked(
     query: torch.Tensor,  # [rows, heads, new, width]
     key: torch.Tensor,  # [rows, key_heads, length, width]
     value: torch.Tensor,  # [rows, key_heads, length, width]
@@ -82,8 +82,8 @@ def _masked(
     query = query * (width**-0.5 if scaling is None else scaling)
     packed = query.reshape(rows * key_heads, groups * new, width)
     scores = torch.bmm(packed, key.flatten(0, 1).transpose(1, 2)).view(rows, heads, new, length)
-    hidden = torch.zeros_like(mask, dtype=scores.dtype).masked_fill_(~mask, float("-inf"))
-    weights = torch.nn.functional.dropout(torch.softmax(scores + hidden, dim=-1), dropout)
+    bias = torch.zeros_like(mask, dtype=scores.dtype).masked_fill_(~mask, float("-inf"))
+    weights = torch.nn.functional.dropout(torch.softmax(scores + bias, dim=-1), dropout)
     return torch.bmm(weights.view(*packed.shape[:2], length), value.flatten(0, 1)).view(query.shape)
 
 
@@ -94,7 +94,7 @@ def _over_forest(
     queries = _gather(query, forest.queries)
     # A node is a key of many blocks: its gradient is summed in float32.
     keys, values = (_gather(tensor.float(), forest.keys).to(value.dtype) for tensor in (key, value))
-    output = _masked(queries, keys, values, forest.mask, scaling, dropout)
+    output = _attend_masked(queries, keys, values, forest.mask, scaling, dropout)
     return output.transpose(1, 2).flatten(0, 1).index_select(0, forest.rows)
 
 

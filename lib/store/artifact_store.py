@@ -59,10 +59,10 @@ class ArtifactStore:
         """Note the hashes of the publication, so that the next run need not read gigabytes again to verify them.
 
         For a stage that has just published, once its scratch files are gone: dropping a hard link counts as touching
-        a file. Only files that were last written before the publication began are noted.
+        a file. Only files that were last written clearly before the publication began are noted.
         """
         manifest, memo = self.manifest(reference), self._memo(reference)
-        began = manifest.provenance.finished_at.timestamp() * 1e9
+        began = manifest.provenance.finished_at.timestamp() * 1e9 - SETTLED_NS
         time.sleep(SETTLED_NS / 1e9)
         for entry in manifest.files:
             path = self.path(reference) / entry.path
