@@ -15,6 +15,7 @@ import os
 import shutil
 import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -64,11 +65,12 @@ class ArtifactStore:
         manifest, memo = self.manifest(reference), self._memo(reference)
         began = manifest.provenance.finished_at.timestamp() * 1e9 - SETTLED_NS
         time.sleep(SETTLED_NS / 1e9)
-        for entry in manifest.files:
-            path = self.path(reference) / entry.path
-            stamp = stamp_of(path)
-            if stamp[0] == entry.size and stamp[1] < began:
-                memo.remember(path, entry.sha256, stamp=stamp)
+        with suppress(FileNotFoundError):  # another run has found it damaged and moved it aside
+            for entry in manifest.files:
+                path = self.path(reference) / entry.path
+                stamp = stamp_of(path)
+                if stamp[0] == entry.size and stamp[1] < began:
+                    memo.remember(path, entry.sha256, stamp=stamp)
         memo.save()
 
     def manifest(self, reference: Reference) -> Manifest:
