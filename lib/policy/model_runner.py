@@ -17,6 +17,8 @@ from lib.policy.slot_cache import Region, SlotCache
 
 # Tokens of one prefill pass, padding included; bounds its memory.
 PREFILL_TOKENS = 8192
+# Padding tokens that a session may bring into a pass; a pass of its own costs about as much.
+PREFILL_PADDING = 64
 
 
 class ModelRunner:
@@ -106,10 +108,14 @@ class ModelRunner:
 
 
 def prefill_batches(sessions: Iterable[Session]) -> Iterator[list[Session]]:
-    """Sessions with a prompt to compute, the shortest first, as many a pass as its memory allows."""
+    """Sessions with a prompt to compute, those of about equal length together, as many a pass as its memory allows."""
     pending = sorted((s for s in sessions if s.num_left > 1), key=lambda s: (s.num_left, s.slot))
     while pending:
         batch = [pending.pop(0)]
-        while pending and pending[0].num_left * (len(batch) + 1) <= PREFILL_TOKENS:
+        while pending:
+            width = pending[0].num_left
+            padding = (width - batch[-1].num_left) * len(batch)
+            if padding > PREFILL_PADDING or width * (len(batch) + 1) > PREFILL_TOKENS:
+                break
             batch.append(pending.pop(0))
         yield batch

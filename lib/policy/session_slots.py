@@ -15,6 +15,9 @@ import numpy as np
 from lib.policy.engine import Completion, Finish, SampleRequest
 from lib.policy.slot_cache import SlotCache
 
+# Tokens that a session must be spared before it waits for another's prompt: questions also begin alike by chance.
+WORTH_COPYING = 32
+
 
 @dataclass(eq=False)
 class Session:
@@ -39,6 +42,13 @@ class Session:
     def num_left(self) -> int:
         """Prompt tokens that the slot does not hold; the last of them is the first decoding step's."""
         return len(self.request.prompt) - len(self.tokens)
+
+    def would_share(self, other: Session) -> bool:
+        """Whether the other's prompt, once it is computed, spares this one enough to wait for it."""
+        if self.num_left <= 1:
+            return False
+        shared = _shared_length(other.request.prompt[:-1], self.request.prompt[:-1])
+        return shared - len(self.tokens) >= min(WORTH_COPYING, self.num_left - 1)
 
     @property
     def next_token(self) -> int:
@@ -66,16 +76,16 @@ class SessionSlots:
         """Whether any session holds a slot."""
         return bool(self._sessions)
 
-    def find_or_admit(self, name: str, prompt: list[int]) -> Session | None:
-        """The session of that name, new ones with a shared prefix; None when no slot is free."""
+    def find_or_admit(self, name: str) -> Session | None:
+        """The session of that name, a new one if there is none; None when no slot is free."""
         session = self._sessions.get(name)
         if session is None and self._free:
             session = self._sessions[name] = Session(slot=self._free.pop())
-            self.copy_shared_prefix(session, prompt)
         return session
 
-    def copy_shared_prefix(self, session: Session, prompt: list[int]) -> None:
-        """Copy the longest beginning of the prompt that another slot holds, if longer than the session's own."""
+    def copy_shared_prefix(self, session: Session) -> None:
+        """Copy the longest beginning of the session's prompt that another slot holds, if longer than its own."""
+        prompt = session.request.prompt
         best, best_length = None, 0
         for other in self._sessions.values():
             length = _shared_length(other.tokens, prompt[:-1]) if other is not session else 0
@@ -135,8 +145,12 @@ class SessionSlots:
 
 
 def _shared_length(held: list[int], wanted: list[int]) -> int:
-    """Length of the common prefix."""
-    limit = min(len(held), len(wanted))
-    if held[:limit] == wanted[:limit]:
-        return limit
-    return next(i for i in range(limit) if held[i] != wanted[i])
+    """Length of the common prefix, by bisection: comparing slices is fast, comparing token by token is not."""
+    low, high = 0, min(len(held), len(wanted))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if held[low:middle] == wanted[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low

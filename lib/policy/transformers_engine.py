@@ -1,8 +1,9 @@
 """Samples with a transformers model, many episodes side by side, on a CPU or a GPU.
 
 Every session owns a slot of the key/value cache for the whole episode: a turn's prompt extends
-what the slot already holds, and only the new tokens are computed. A new session copies the
-longest prefix that it shares with another slot (the samples of a group share their whole prompt).
+what the slot already holds, and only the new tokens are computed. What a prompt shares with
+another slot is copied from there (questions share the system prompt, samples of a group their
+whole prompt), also when both arrive at once: then one of them is computed first.
 Between decoding steps the engine gives way to the event loop, so that episodes that have ended a
 turn call their tools and come back while the others decode.
 
@@ -112,34 +113,31 @@ class TransformersEngine:
         for request, future in self._arrivals:
             if future.cancelled():
                 continue
-            session = self._slots.find_or_admit(request.session, request.prompt)
+            session = self._slots.find_or_admit(request.session)
             if session is None:
                 left.append((request, future))
                 continue
             session.start_turn(request, future)
+            self._slots.copy_shared_prefix(session)
             self._waiting.append(session)
         self._arrivals = left
 
     def _prefill(self) -> None:
-        """Compute waiting prompts; a session with the same prompt as one of them copies it afterwards."""
-        fresh: list[Session] = []
-        twins: list[Session] = []
-        for session in self._waiting:
-            prompt = session.request.prompt
-            is_twin = not session.tokens and any(prompt == other.request.prompt for other in fresh)
-            (twins if is_twin else fresh).append(session)
-        for batch in prefill_batches(fresh):
-            self.num_prompt_tokens += sum(session.num_left - 1 for session in batch)
-            self._runner.prefill(batch)
-        for session in fresh:
-            self._slots.join_decoding(session)
-        self._waiting = []
-        for session in twins:
-            self._slots.copy_shared_prefix(session, session.request.prompt)
-            if session.num_left > 1:
-                self._waiting.append(session)
-            else:
+        """Compute waiting prompts in rounds; one that begins like another of its round copies that one first."""
+        while self._waiting:
+            leading: list[Session] = []
+            following: list[Session] = []
+            for session in self._waiting:
+                begins_alike = any(session.would_share(other) for other in leading)
+                (following if begins_alike else leading).append(session)
+            for batch in prefill_batches(leading):
+                self.num_prompt_tokens += sum(session.num_left - 1 for session in batch)
+                self._runner.prefill(batch)
+            for session in leading:
                 self._slots.join_decoding(session)
+            for session in following:
+                self._slots.copy_shared_prefix(session)
+            self._waiting = following
 
     def _decode(self) -> None:
         """One token for every decoding session."""

@@ -159,6 +159,18 @@ def test_equal_prompts_are_computed_once(model):
     assert engine.num_prompt_tokens == len(prompt) - 1
 
 
+def test_questions_that_arrive_at_once_have_what_they_share_computed_once(model):
+    engine = engine_over(model)
+    system = prompts(1)[0] * 4
+    requests = [request(f"{i}{twin}", system + p, seed=i) for i, p in enumerate(prompts(4)) for twin in "ab"]
+    longest = max(len(p) for p in prompts(4))
+    got = sample_all(engine, requests)
+    assert engine.num_prompt_tokens < len(system) + 4 * longest
+    for one, completion in zip(requests, got, strict=True):
+        expected = full_logprobs(model, one.prompt + completion.tokens, len(completion.tokens))
+        assert torch.allclose(torch.tensor(completion.logprobs), expected, atol=1e-4)
+
+
 def test_samples_of_one_prompt_differ_by_their_seed(model):
     got = sample_all(engine_over(model), [request(str(i), prompts(1)[0], seed=i) for i in range(6)])
     assert len({tuple(completion.tokens) for completion in got}) > 1
