@@ -1,6 +1,6 @@
 """Seconds from `run_job` to the first line of a job's main function, and to its end, for each launcher.
 
-Run as `python benchmarks/job_overhead.py [REPEATS]` from the repository.
+    python -m benchmarks.job_overhead [REPEATS]
 """
 
 from __future__ import annotations
@@ -12,12 +12,10 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from lib.settings.learning import WorkerSettings  # noqa: E402
-from lib.settings.settings import Settings  # noqa: E402
-from lib.workers.job import JobSpec, Launcher  # noqa: E402
-from lib.workers.supervise import run_job  # noqa: E402
+from lib.settings.learning import WorkerSettings
+from lib.settings.settings import Settings
+from lib.workers.job import JobSpec, Launcher
+from lib.workers.supervise import run_job
 
 EMPTY_JOB = """
 from lib.workers.rank import run_rank

@@ -1,6 +1,6 @@
 """RELEX streamed over safetensors, against numpy with the whole trajectory in memory.
 
-Usage: python -m benchmarks.relex [--steps 8] [--checkpoint DIR] [--hidden 576] [--layers 30]
+    python -m benchmarks.relex [--steps 8] [--checkpoint DIR] [--hidden 576] [--layers 30]
 
 Makes a row of checkpoints of a 135 M-parameter decoder's shapes (or of a given checkpoint), fits all
 tensors and writes one extrapolated checkpoint, both ways. Prints seconds and peak resident memory of
