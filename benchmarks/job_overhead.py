@@ -1,6 +1,8 @@
 """Seconds from `run_job` to the first line of a job's main function, and to its end, for each launcher.
 
     python -m benchmarks.job_overhead [REPEATS]
+
+Each launcher runs an empty job.
 """
 
 from __future__ import annotations
