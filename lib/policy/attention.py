@@ -1,8 +1,8 @@
 """Attention over a key/value cache without repeating grouped heads, and over a forest of prefixes.
 
 Registered with transformers under the name ``ropewalk``. Three cases: no mask (one sequence, plain causal
-attention), an explicit boolean mask (decoding and extending against a cache), and a forest, which training
-passes as an argument of the model. Knows nothing of episodes.
+attention), an explicit boolean mask over sequences that lie one after the other in a single row (decoding and
+extending against a cache), and a forest; where these lie is an argument of the model. Knows nothing of episodes.
 """
 
 from __future__ import annotations
@@ -33,21 +33,33 @@ class Forest:
         return Forest(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
+@dataclass(frozen=True)
+class Ragged:
+    """Where the new tokens of many sequences stand that come as a single row, those of one after those of another."""
+
+    rows: torch.Tensor  # [tokens] sequence of each token
+    columns: torch.Tensor  # [tokens] which of its sequence's new tokens it is
+    width: int  # new tokens of the sequence that has most
+
+
 def grouped_attention(
     module: torch.nn.Module,
-    query: torch.Tensor,  # [rows, heads, new, width]
+    query: torch.Tensor,  # [rows, heads, new, width]; of a ragged or a forest's row [1, heads, tokens, width]
     key: torch.Tensor,  # [rows, key_heads, length, width]
     value: torch.Tensor,  # [rows, key_heads, length, width]
     attention_mask: torch.Tensor | None,  # bool [rows, 1, new, length], true where attended; None is causal
     scaling: float | None = None,
     dropout: float = 0.0,
     forest: Forest | None = None,
+    ragged: Ragged | None = None,
     **_: object,
 ) -> tuple[torch.Tensor, None]:
     """Return the attended values ``[rows, new, heads, width]``, in the value's precision."""
     query, key = query.to(value.dtype), key.to(value.dtype)
     if forest is not None:
         return _over_forest(query, key, value, forest, scaling, dropout)[None], None
+    if ragged is not None:
+        return _over_ragged(query, key, value, attention_mask, ragged, scaling, dropout)[None], None
     if attention_mask is not None:
         output = _attend_masked(query, key, value, attention_mask, scaling, dropout)
     else:
@@ -85,6 +97,25 @@ def _attend_masked(
     bias = torch.zeros_like(mask, dtype=scores.dtype).masked_fill_(~mask, float("-inf"))
     weights = torch.nn.functional.dropout(torch.softmax(scores + bias, dim=-1), dropout)
     return torch.bmm(weights.view(*packed.shape[:2], length), value.flatten(0, 1)).view(query.shape)
+
+
+def _over_ragged(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    mask: torch.Tensor,
+    ragged: Ragged,
+    scaling: float | None,
+    dropout: float,
+) -> torch.Tensor:
+    """Attended values ``[tokens, heads, width]``; only here are short sequences padded, as reading keys costs most."""
+    heads, _, width = query.shape[1:]
+    if ragged.width == 1:  # a token a sequence
+        return _attend_masked(query.transpose(0, 2), key, value, mask, scaling, dropout)[:, :, 0]
+    queries = query.new_zeros(len(key), ragged.width, heads, width)
+    queries[ragged.rows, ragged.columns] = query[0].transpose(0, 1)
+    output = _attend_masked(queries.transpose(1, 2), key, value, mask, scaling, dropout)
+    return output.transpose(1, 2)[ragged.rows, ragged.columns]
 
 
 def _over_forest(

@@ -1,7 +1,8 @@
-"""The two kinds of forward pass over the slots: prefill extends prompts, decode samples one token a session.
+"""The two kinds of forward pass over the slots: prefill extends prompts, decode samples tokens.
 
 In: sessions that hold a slot. Out: the sessions with what was computed for them. Which sessions a pass takes,
-and when a turn has ended, is not known here.
+and when a turn has ended, is not known here. The new tokens of all sessions lie one after the other in a single row,
+so that linear layers compute no padding.
 """
 
 from __future__ import annotations
@@ -10,15 +11,15 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 
+from lib.policy.attention import Ragged
+from lib.policy.drafts import Drafts
 from lib.policy.inference_copy import InferenceCopy
 from lib.policy.sampling import sample_tokens
 from lib.policy.session_slots import Session
 from lib.policy.slot_cache import Region, SlotCache
 
-# Tokens of one prefill pass, padding included; bounds its memory.
+# Sessions times longest prompt of one prefill pass; bounds its memory.
 PREFILL_TOKENS = 8192
-# Padding tokens that a session may bring into a pass; a pass of its own costs about as much.
-PREFILL_PADDING = 64
 
 
 class ModelRunner:
@@ -28,79 +29,73 @@ class ModelRunner:
         self._copy = InferenceCopy(model, dtype=dtype)
         self._device = next(model.parameters()).device
         self._cache = cache
+        self._drafts = Drafts()
 
     def load_weights(self, weights: Iterable[tuple[str, torch.Tensor]]) -> None:
         """Take over a trained model's weights, tied ones under both names."""
         self._copy.load_weights(weights)
+        # Which guesses a pass checks shows in the rounding of its products: a resumed run starts afresh.
+        self._drafts.clear()
 
     @torch.no_grad()
     def prefill(self, batch: Sequence[Session]) -> None:
         """Compute the prompts but for their last token, which the next decoding step takes."""
         news = [s.request.prompt[len(s.tokens) : -1] for s in batch]
-        starts = [len(s.tokens) for s in batch]
-        width = max(len(new) for new in news)
-        ids = torch.zeros(len(batch), width, dtype=torch.long)
-        for row, new in enumerate(news):
-            ids[row, : len(new)] = torch.tensor(new)
-        region = self._region_of(batch, starts, news)
-        self._cache.reserve(region.length)
-        place = torch.tensor(starts)[:, None] + torch.arange(width)[None]  # [rows, width]
-        mask = torch.arange(region.length)[None, None] <= place[:, :, None]
-        self._forward(ids, place.clamp(max=self._cache.capacity - 1), mask[:, None], region, logits=False)
+        slots = torch.tensor([s.slot for s in batch], device=self._device)
+        self._forward(batch, news, slots=slots, logits=False)
         for session, new in zip(batch, news, strict=True):
             session.tokens = session.tokens + new
+            self._drafts.learn(session.tokens, start=len(session.tokens) - len(new))
 
     @torch.no_grad()
     def decode(self, batch: Sequence[Session]) -> None:
-        """Sample one token for every session; they hold the first slots, in order."""
-        feed = [s.next_token for s in batch]
-        positions = torch.tensor([len(s.tokens) for s in batch])
-        # Over all the room there is: the first slots are then one block of memory, which multiplies fastest.
-        length = self._cache.reserve(int(positions.max()) + 1)
-        mask = torch.arange(length)[None] <= positions[:, None]
-        rows = torch.arange(len(batch), device=self._device)
-        region = Region(
-            slots=len(batch),
-            rows=rows,
-            columns=torch.zeros_like(rows),
-            positions=positions.to(self._device),
-            length=length,
-        )
-        logits = self._forward(torch.tensor(feed)[:, None], positions[:, None], mask[:, None, None], region)
+        """Sample one token or more for every session; they hold the first slots, in order."""
+        news = [[s.next_token, *self._guess(s)] for s in batch]
+        logits = self._forward(batch, news, slots=len(batch))
+        places = [(s, len(s.sampled) + i) for s, new in zip(batch, news, strict=True) for i in range(len(new))]
         tokens, logprobs = sample_tokens(
-            logits[:, -1],
-            temperature=[s.request.temperature for s in batch],
-            top_p=[s.request.top_p for s in batch],
-            uniform=[float(s.random.random()) for s in batch],
+            logits[0],
+            temperature=[s.request.temperature for s, _ in places],
+            top_p=[s.request.top_p for s, _ in places],
+            uniform=[s.uniforms[place] for s, place in places],
         )
-        for session, fed, token, logprob in zip(batch, feed, tokens, logprobs, strict=True):
-            session.tokens.append(fed)
-            session.sampled.append(token)
-            session.logprobs.append(logprob)
+        sampled = iter(zip(tokens, logprobs, strict=True))
+        for session, new in zip(batch, news, strict=True):
+            start = len(session.tokens)
+            session.take(new, [next(sampled) for _ in new], capacity=self._cache.capacity)
+            self._drafts.learn(session.tokens, start=start)
 
-    def _region_of(self, batch: Sequence[Session], starts: list[int], news: list[list[int]]) -> Region:
-        rows, columns, positions = [], [], []
-        for row, (start, new) in enumerate(zip(starts, news, strict=True)):
-            rows += [row] * len(new)
-            columns += range(len(new))
-            positions += range(start, start + len(new))
-        return Region(
-            slots=torch.tensor([s.slot for s in batch], device=self._device),
-            rows=torch.tensor(rows, device=self._device),
-            columns=torch.tensor(columns, device=self._device),
-            positions=torch.tensor(positions, device=self._device),
-            length=max(positions) + 1,
-        )
+    def _guess(self, session: Session) -> list[int]:
+        """Tokens to check, no more than the turn and the slot have room for."""
+        if not session.tokens:
+            return []
+        request = session.request
+        left = min(request.max_new_tokens - len(session.sampled), self._cache.capacity - 1 - len(session.tokens))
+        return self._drafts.guess(session.tokens[-1], session.next_token, limit=left - 1, stop=request.stop_tokens)
 
     def _forward(
-        self, ids: torch.Tensor, positions: torch.Tensor, mask: torch.Tensor, region: Region, *, logits: bool = True
+        self, batch: Sequence[Session], news: Sequence[list[int]], *, slots: torch.Tensor | int, logits: bool = True
     ) -> torch.Tensor:
-        self._cache.enter(region)
+        """Logits ``[1, tokens, vocabulary]`` of all new tokens, or their hidden states."""
+        starts = [len(s.tokens) for s in batch]
+        rows = [row for row, new in enumerate(news) for _ in new]
+        columns = [column for new in news for column in range(len(new))]
+        positions = [starts[row] + column for row, column in zip(rows, columns, strict=True)]
+        # Decoding looks over all the room there is: the first slots are then one block of memory, which multiplies
+        # fastest.
+        room = self._cache.reserve(max(positions) + 1)
+        length = room if isinstance(slots, int) else max(positions) + 1
+        width = max(map(len, news))
+        place = torch.tensor(starts)[:, None] + torch.arange(width)[None]  # [rows, width]
+        mask = torch.arange(length)[None, None] <= place[:, :, None]
+        rows, columns, positions = (torch.tensor(values, device=self._device) for values in (rows, columns, positions))
+        self._cache.enter(Region(slots=slots, rows=rows, positions=positions, length=length))
         module = self._copy.module if logits else self._copy.module.base_model
         output = module(
-            input_ids=ids.to(self._device),
-            position_ids=positions.to(self._device),
-            attention_mask=mask.to(self._device),
+            input_ids=torch.tensor([token for new in news for token in new], device=self._device)[None],
+            position_ids=positions[None],
+            attention_mask=mask[:, None].to(self._device),
+            ragged=Ragged(rows=rows, columns=columns, width=width),
             past_key_values=self._cache,
             use_cache=True,
         )
@@ -108,14 +103,10 @@ class ModelRunner:
 
 
 def prefill_batches(sessions: Iterable[Session]) -> Iterator[list[Session]]:
-    """Sessions with a prompt to compute, those of about equal length together, as many a pass as its memory allows."""
+    """Sessions with a prompt to compute, the shortest first, as many a pass as its memory allows."""
     pending = sorted((s for s in sessions if s.num_left > 1), key=lambda s: (s.num_left, s.slot))
     while pending:
         batch = [pending.pop(0)]
-        while pending:
-            width = pending[0].num_left
-            padding = (width - batch[-1].num_left) * len(batch)
-            if padding > PREFILL_PADDING or width * (len(batch) + 1) > PREFILL_TOKENS:
-                break
+        while pending and pending[0].num_left * (len(batch) + 1) <= PREFILL_TOKENS:
             batch.append(pending.pop(0))
         yield batch

@@ -27,7 +27,7 @@ class Session:
     tokens: list[int] = field(default_factory=list)  # whose keys and values the slot holds
     request: SampleRequest | None = None
     future: asyncio.Future[Completion] | None = None
-    random: np.random.Generator | None = None
+    uniforms: list[float] = field(default_factory=list)  # a number for each token of the turn
     sampled: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
 
@@ -35,7 +35,7 @@ class Session:
         """Go on from what the slot holds of the prompt; its last token is always left to compute."""
         self.tokens = request.prompt[: _shared_length(self.tokens, request.prompt[:-1])]
         self.request, self.future = request, future
-        self.random = np.random.default_rng(request.seed)
+        self.uniforms = np.random.default_rng(request.seed).random(request.max_new_tokens).tolist()
         self.sampled, self.logprobs = [], []
 
     @property
@@ -54,6 +54,20 @@ class Session:
     def next_token(self) -> int:
         """What the next decoding step takes in."""
         return self.sampled[-1] if self.sampled else self.request.prompt[-1]
+
+    def take(self, fed: list[int], sampled: list[tuple[int, float]], *, capacity: int) -> None:
+        """Note what was sampled after each token that was fed, up to the first that another was guessed for.
+
+        Args:
+            fed: the next token and guesses at those that follow it.
+            sampled: the token after each of them, and its log-probability.
+        """
+        for i, (token, logprob) in enumerate(sampled):
+            self.tokens.append(fed[i])
+            self.sampled.append(token)
+            self.logprobs.append(logprob)
+            if self.finish(capacity) or fed[i + 1 : i + 2] != [token]:
+                return
 
     def finish(self, capacity: int) -> Finish | None:
         """Why the turn has ended; None while it goes on."""

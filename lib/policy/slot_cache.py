@@ -20,8 +20,7 @@ class Region:
     """Where a forward pass reads and writes."""
 
     slots: torch.Tensor | int  # [rows] slot of each row; an int n stands for the first n slots
-    rows: torch.Tensor  # [tokens] row of each new token that is kept
-    columns: torch.Tensor  # [tokens] its column in the padded input
+    rows: torch.Tensor  # [tokens] row of each new token
     positions: torch.Tensor  # [tokens] its position in the slot
     length: int  # positions visible to the pass; no more than were reserved
 
@@ -54,7 +53,7 @@ class SlotCache:
     def update(
         self, key: torch.Tensor, value: torch.Tensor, layer_index: int, *_: object, **__: object
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Store the new keys and values ``[rows, key_heads, new, width]``; return all visible ones."""
+        """Store the new keys and values ``[1, key_heads, tokens, width]``; return all visible ones of each row."""
         region = self._region
         assert region is not None, "a forward pass over the cache starts with enter()"
         key = key.to(value.dtype)
@@ -70,8 +69,8 @@ class SlotCache:
             slot_of_token = region.rows
         else:
             slot_of_token = region.slots[region.rows]
-        keys[slot_of_token, :, region.positions] = key[region.rows, :, region.columns]
-        values[slot_of_token, :, region.positions] = value[region.rows, :, region.columns]
+        keys[slot_of_token, :, region.positions] = key[0].transpose(0, 1)
+        values[slot_of_token, :, region.positions] = value[0].transpose(0, 1)
         if isinstance(region.slots, int):
             return keys[: region.slots, :, : region.length], values[: region.slots, :, : region.length]
         return keys[region.slots, :, : region.length], values[region.slots, :, : region.length]

@@ -4,6 +4,7 @@ Every session owns a slot of the key/value cache for the whole episode: a turn's
 what the slot already holds, and only the new tokens are computed. What a prompt shares with
 another slot is copied from there (questions share the system prompt, samples of a group their
 whole prompt), also when both arrive at once: then one of them is computed first.
+A decoding pass samples one token for every session and checks guesses at the next ones (lib/policy/drafts.py).
 Between decoding steps the engine gives way to the event loop, so that episodes that have ended a
 turn call their tools and come back while the others decode.
 
@@ -140,7 +141,7 @@ class TransformersEngine:
             self._waiting = following
 
     def _decode(self) -> None:
-        """One token for every decoding session."""
+        """One token or more for every decoding session."""
         batch = list(self._slots.decoding)
         self._runner.decode(batch)
         # Only now, since a session that leaves exchanges slots with one that must know its own length.

@@ -171,6 +171,28 @@ def test_questions_that_arrive_at_once_have_what_they_share_computed_once(model)
         assert torch.allclose(torch.tensor(completion.logprobs), expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("temperature", [0.0, 0.05])
+def test_guessed_tokens_save_passes_and_change_nothing_else(model, monkeypatch, temperature):
+    def play():
+        engine, passes = engine_over(model), []
+        decode = engine._runner.decode
+        monkeypatch.setattr(engine._runner, "decode", lambda batch: passes.append(len(batch)) or decode(batch))
+        # Alike in the middle, so that all end in the same few words said again and again.
+        requests = [request(str(i), p[:4] + [7, 8, 9] * 5, new=70, temperature=temperature, seed=i) for i, p in cases]
+        return requests, sample_all(engine, requests), len(passes)
+
+    cases = list(enumerate(prompts(6)))
+    requests, guessed, num_passes = play()
+    monkeypatch.setattr("lib.policy.drafts.LONGEST", 0)
+    _, plain, num_plain_passes = play()
+    assert [completion.tokens for completion in guessed] == [completion.tokens for completion in plain]
+    assert num_plain_passes == 70 and num_passes < 50
+    for one, completion in zip(requests, guessed, strict=True):
+        if temperature == 0.0:  # as at temperature 1
+            expected = full_logprobs(model, one.prompt + completion.tokens, len(completion.tokens))
+            assert torch.allclose(torch.tensor(completion.logprobs), expected, atol=1e-4)
+
+
 def test_samples_of_one_prompt_differ_by_their_seed(model):
     got = sample_all(engine_over(model), [request(str(i), prompts(1)[0], seed=i) for i in range(6)])
     assert len({tuple(completion.tokens) for completion in got}) > 1
