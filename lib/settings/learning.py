@@ -48,7 +48,7 @@ class WarmUpSettings(Section):
 class ReinforceSettings(Section):
     """Multi-turn reinforcement learning with group-relative advantages."""
 
-    steps: int = Field(16, ge=1)
+    steps: int = Field(12, ge=1)
     groups: int = Field(6, ge=1)
     """Questions a step, over all ranks."""
     group_size: int = Field(8, ge=2)
