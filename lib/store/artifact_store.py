@@ -48,6 +48,7 @@ class ArtifactStore:
 
         Raises ArtifactError when the disk is full; the directory is then still where it was.
         """
+        time.sleep(SETTLED_NS / 1e9)  # a file that is hashed now and changed later gets another time stamp
         with full_disk_explained(directory, kept="all published artifacts"):
             manifest = self._describe(kind, directory, provenance)
             for path in list_files(directory):
@@ -60,16 +61,16 @@ class ArtifactStore:
         """Note the hashes of the publication, so that the next run need not read gigabytes again to verify them.
 
         For a stage that has just published, once its scratch files are gone: dropping a hard link counts as touching
-        a file. Only files that were last written clearly before the publication began are noted.
+        a file. Only files that were last written before the stage had finished are noted.
         """
         manifest, memo = self.manifest(reference), self._memo(reference)
-        began = manifest.provenance.finished_at.timestamp() * 1e9 - SETTLED_NS
+        finished = manifest.provenance.finished_at.timestamp() * 1e9
         time.sleep(SETTLED_NS / 1e9)
         with suppress(FileNotFoundError):  # another run has found it damaged and moved it aside
             for entry in manifest.files:
                 path = self.path(reference) / entry.path
                 stamp = stamp_of(path)
-                if stamp[0] == entry.size and stamp[1] < began:
+                if stamp[0] == entry.size and stamp[1] < finished:
                     memo.remember(path, entry.sha256, stamp=stamp)
         memo.save()
 
