@@ -2,7 +2,8 @@
 
 An agent's turns are full of tokens that could only be those: the format of its calls, names copied out of
 results. A decoding pass checks a session's guesses along with its next token, and a token counts only if it is the
-one that would have been sampled anyway, so guesses change how many passes it takes and nothing else.
+one that would have been sampled anyway, so guesses change how many passes it takes and, but for the rounding of a
+pass of another size, nothing else.
 """
 
 from __future__ import annotations
