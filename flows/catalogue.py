@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from data_contracts.training import GATE
 from flows.stages import STAGES
 from lib.errors import ArtifactError
 from lib.store.artifact_store import ArtifactStore
@@ -89,6 +91,11 @@ def read_accuracies(scores: Path) -> list[dict[str, Any]]:
             row[0]: dict(zip(("policy", "value", "low", "high", "n"), row, strict=True)) for row in relation.fetchall()
         }
     return [rows[policy] for policy in POLICIES if policy in rows]
+
+
+def read_extrapolation(artifact: Path) -> str:
+    """What the gate says of the extrapolated checkpoint, in a few sentences."""
+    return json.loads((artifact / GATE).read_text())["note"]
 
 
 def _first_rows(path: Path) -> list[dict[str, str]]:

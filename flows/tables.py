@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from flows.catalogue import POLICIES, read_accuracies
+from flows.catalogue import POLICIES, read_accuracies, read_extrapolation
 from flows.plan import Action, Step
 from flows.terminal import print_table
 from lib.percent import percent
@@ -77,17 +77,20 @@ def print_lineage(found: Sequence[dict[str, Any]]) -> None:
 
 
 def print_result(references: dict[str, Reference], store: ArtifactStore, *, as_json: bool) -> None:
-    """A run's end: the scores, where they are there, and the path of the report."""
+    """A run's end: the scores, where they are there, what stands behind the last of them, and the report's path."""
     scores = read_accuracies(store.path(references["evaluate"])) if "evaluate" in references else []
     page = store.path(references["report"]) / "report.html" if "report" in references else None
+    note = read_extrapolation(store.path(references["extrapolate"])) if "extrapolate" in references else ""
     if as_json:
         artifacts = {name: {"kind": item.kind, "digest": item.digest} for name, item in references.items()}
-        print_json({"artifacts": artifacts, "accuracy": scores, "report": page})
+        print_json({"artifacts": artifacts, "accuracy": scores, "extrapolation": note, "report": page})
         return
     if scores:
         rows = [(POLICIES[row["policy"]], percent(row["value"]), interval(row), row["n"]) for row in scores]
         columns = ("policy", "accuracy", "95 % interval", "questions")
         print_table("Accuracy on held-out questions", columns, rows, numbers=columns[1:])
+    if note:
+        print(note)
     if page:
         print(f"Report: {page}")
 

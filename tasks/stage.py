@@ -135,6 +135,7 @@ def run_stage(stage: Stage, run: Run, inputs: dict[str, Reference]) -> tuple[Ref
                 except RopewalkError as error:
                     error.kept = error.kept or _kept(run)
                     raise
+    run.index.set_last(stage.name, fingerprint.digest)
     run.finish(stage.name, reference, outcome)
     return reference, outcome
 

@@ -53,11 +53,16 @@ class History:
         return matches[0]
 
     def window(self, info: TensorInfo, span: tuple[int, int]) -> torch.Tensor:
-        """Deltas of some rows at every saved step, [T, n] in float32."""
-        base = self.base.read(info.name, span).float()
+        """Deltas of some rows at every saved step, [T, n] in float32.
+
+        The base is first rounded as the saved weights are: what rounding alone moves is in every row alike, larger
+        than an update of a small learning rate, and would become the strongest direction.
+        """
+        base = self.base.read(info.name, span)
         rows = torch.empty(len(self.saved), base.numel())
         for row, (_, checkpoint) in zip(rows, self.saved, strict=True):
-            torch.sub(checkpoint.read(info.name, span).float(), base, out=row)
+            saved = checkpoint.read(info.name, span)
+            torch.sub(saved.float(), base.to(saved.dtype).float(), out=row)
         return rows
 
     def _is_tied_head(self, name: str) -> bool:

@@ -8,8 +8,8 @@ Source: RELEX, arXiv 2605.21468, as its released code does it. Of every tensor o
 step 0; its truncated SVD comes from the Gram matrix ``G = M Mᵀ``; coefficients ``C = M V_r = U_r ∘ S``
 get one least-squares line each; the tensor is rebuilt in float32.
 
-One choice differs: the authors store θ and Δ in float16; here Δ is subtracted in float32 from what
-was saved, since an update of 1e-5 on a weight of 1 is lost in 16 bits.
+One choice differs: the authors store θ and Δ in float16; here Δ is subtracted in float32 between weights in the
+precision of what was saved, float32 by default, since an update of 1e-5 on a weight of 1 is lost in 16 bits.
 """
 
 from __future__ import annotations

@@ -141,8 +141,10 @@ def judge(sweep: pa.Table) -> dict[str, object]:
 
 
 def _note(verdict: Verdict, chosen: dict, last: dict, scaled: float | None) -> str:
+    is_ahead = chosen["target"] > last["target"]
+    how = f"Extrapolated to step {chosen['target']:g}" if is_ahead else "On the line, but not ahead of the last step"
     text = (
-        f"Extrapolated to step {chosen['target']:g}, the model answers {percent(chosen['accuracy'])} of {chosen['n']} "
+        f"{how}, the model answers {percent(chosen['accuracy'])} of {chosen['n']} "
         f"validation questions; the last trained step ({last['target']:g}) answers {percent(last['accuracy'])}. "
         f"The difference is {points(chosen['gain'])} points "
         f"(95 % interval {points(chosen['gain_low'])} to {points(chosen['gain_high'])}): {verdict}."

@@ -47,7 +47,8 @@ class Learner:
     def roll_out(self, step: int) -> list[Episode]:
         """The episodes of this rank's share of the step's questions."""
         wanted = self.settings.reinforce
-        chosen = items_of_step(len(self.questions), step=step, per_step=wanted.groups, seed=self.seed)
+        places = items_of_step(len(self.questions), step=step, per_step=wanted.groups, seed=self.seed)
+        chosen = list(dict.fromkeys(places))  # a set smaller than a step comes round in it; a group needs no twin
         mine = chosen[self.trainer.rank :: self.trainer.num_ranks]
         return collect_episodes(
             [self.questions[place] for place in mine],

@@ -8,6 +8,7 @@ on as an uninterrupted one would.
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 
@@ -30,6 +31,8 @@ from lib.policy.load import load_model, load_tokenizer
 from lib.policy.precision import DTYPES
 from lib.rollout.attempt import make_engine, read_questions
 from lib.workers.rank import Job, run_rank
+
+logger = logging.getLogger("ropewalk.reinforce")
 
 
 def main(job: Job) -> None:
@@ -100,6 +103,12 @@ def _training_questions(job: Job) -> list[Question]:
     train = table.filter(pc.equal(table["split"], "train"))
     if train.num_rows == 0:
         raise SynthesisError("there is no training question to reinforce on", next_step="raise synthesis.num_questions")
+    if train.num_rows < (groups := job.settings.reinforce.groups):
+        logger.warning(
+            "reinforce.groups is %d, and there are %d training questions; a step takes each once",
+            groups,
+            train.num_rows,
+        )
     return read_questions(train)
 
 
@@ -114,7 +123,7 @@ def _load_reference(job: Job, warmed_up: Path) -> ActionLogProbs | None:
 def _check_mismatch(mismatch: float, job: Job, step: int) -> None:
     """A gate: a trainer that differs from its sampler learns from another policy's episodes."""
     bound = job.settings.reinforce.max_mismatch
-    if mismatch > bound:
+    if not mismatch <= bound:  # one that is not a number is beyond every bound
         raise GateError(
             f"trainer and sampler differ by {mismatch:.3f} nats a token on average, "
             f"more than reinforce.max_mismatch = {bound}",

@@ -6,6 +6,7 @@ rank calls every method, since most of them communicate.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,13 +15,15 @@ import deepspeed
 import torch
 import torch.distributed as dist
 
+from lib.errors import GateError
 from lib.learning.action_logprobs import ActionLogProbs
 from lib.learning.token_batch import MicroBatch
 from lib.policy.precision import DTYPES
 from lib.settings.learning import WorkerSettings
 
-# The only tag that is kept: a resumed run needs the last checkpoint and no other.
-TAG = "last"
+# A resumed run needs the last checkpoint and no other. Two names take turns: a process killed while it writes one
+# leaves the other whole.
+TAGS = ("last-0", "last-1")
 # Training never calls it, and yet DeepSpeed would compile it on every CPU, for which it needs a compiler and a
 # minute, and leave 66 MiB of shared memory a rank behind until the machine restarts.
 SHARED_MEMORY_OP = "deepspeed_shm_comm"
@@ -60,6 +63,7 @@ class Trainer:
         self._zero_stage = workers.zero_stage
         self.device = self._engine.device
         self.rank, self.num_ranks = dist.get_rank(), dist.get_world_size()
+        self._last_tag = ""  # which of the two checkpoints is whole
 
     def logprobs(self, batch: MicroBatch) -> torch.Tensor:
         """Log-probabilities of the batch's trained tokens ``[num_trained]``, with gradient."""
@@ -79,7 +83,7 @@ class Trainer:
         is divided by ``num_tokens``, by default the number of trained tokens of all ranks. A rank with
         fewer batches than another repeats its first with weight 0, since ranks take every pass together.
 
-        Returns (loss, gradient norm).
+        Returns (loss, gradient norm). Raises GateError where one of them is not a finite number.
         """
         if num_tokens is None:
             num_tokens = self.sum_over_ranks(sum(len(batch.place) for batch in batches))
@@ -97,7 +101,15 @@ class Trainer:
             total += value.item() / self.num_ranks
         norm = self._gradient_norm()
         self._engine.step()
-        return self.sum_over_ranks(total), norm or float(self._engine.get_global_grad_norm())
+        norm = norm or float(self._engine.get_global_grad_norm())
+        total = self.sum_over_ranks(total)
+        if not (math.isfinite(total) and math.isfinite(norm)):
+            raise GateError(
+                f"training has left the finite numbers: loss {total}, gradient norm {norm}",
+                kept="the last checkpoint; its weights are those of a step before",
+                next_step="lower the learning rate, or max_grad_norm, and run again",
+            )
+        return total, norm
 
     def _gradient_norm(self) -> float:
         """Before clipping; 0 where DeepSpeed shards gradients or optimizer states and measures it itself."""
@@ -121,22 +133,23 @@ class Trainer:
             yield ((name, p.detach()) for name, p in model.named_parameters(remove_duplicate=False))
 
     def save(self, folder: Path, *, step: int) -> None:
-        """Write what a resumed run needs; it replaces the checkpoint before it."""
-        # Two alternating names: a process killed while writing leaves the other one whole.
-        tag = f"{TAG}-{step % 2}"
+        """Write what a resumed run needs; it replaces the checkpoint before the last one."""
+        tag = next(name for name in TAGS if name != self._last_tag)
         self._engine.save_checkpoint(str(folder), tag=tag, client_state={"step": step}, save_latest=False)
         dist.barrier()
         if self.rank == 0:
             pointer = folder / "latest.tmp"
             pointer.write_text(tag)
             pointer.replace(folder / "latest")
+        self._last_tag = tag
         dist.barrier()
 
     def resume(self, folder: Path) -> int:
         """Load the last checkpoint and return its step; 0 when there is none."""
         if not (folder / "latest").is_file():
             return 0
-        _, state = self._engine.load_checkpoint(str(folder), tag=(folder / "latest").read_text())
+        self._last_tag = (folder / "latest").read_text()
+        _, state = self._engine.load_checkpoint(str(folder), tag=self._last_tag)
         return int(state["step"])
 
     def _reduce(self, value: float, operation: dist.ReduceOp) -> float:

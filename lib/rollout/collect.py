@@ -25,7 +25,8 @@ def collect_episodes(
     limits: EpisodeLimits,
     progress: Progress | None = None,
 ) -> list[Episode]:
-    """``samples`` episodes for each question, in the order (question, sample)."""
+    """``samples`` episodes for each of the questions, which are distinct, in the order (question, sample)."""
+    assert len({question.id for question in questions}) == len(questions), "twins would share a session of the engine"
     finished = 0
 
     async def play(question: Question, sample: int) -> Episode:

@@ -117,5 +117,7 @@ class ExtrapolateSettings(Section):
         if not self.targets:
             raise ValueError("targets must name at least one target, since one of them is published")
         if any(target < 1 for target in self.targets):
-            raise ValueError("targets must be at least 1, since extrapolation goes ahead of the last step")
+            raise ValueError(
+                "targets must be at least 1: the last step itself, rebuilt from the line, or a step ahead of it"
+            )
         return self

@@ -17,6 +17,8 @@ from lib.store.atomic_write import write_atomically
 from lib.store.full_disk import full_disk_explained
 from lib.store.manifest import RunRecord
 
+LAST = "last"  # beside a stage's records: the fingerprint of the run that was given last
+
 
 class RunIndex:
     """The records below `runs/<stage>/<fingerprint>.json`."""
@@ -43,8 +45,18 @@ class RunIndex:
                 return record
         return None
 
+    def set_last(self, stage: str, fingerprint: str) -> None:
+        """From now on this run counts as the stage's last, whether it was computed now or known from before."""
+        path = self._runs / stage / LAST
+        with suppress(OSError):  # a store that cannot be written still answers
+            if not path.is_file() or path.read_text() != fingerprint:
+                write_atomically(path, fingerprint)
+
     def latest(self, stage: str) -> RunRecord | None:
-        """The stage's run that finished last."""
+        """The stage's run that was given last; where that is not known, the one that finished last."""
+        with suppress(OSError):
+            if (record := _read(self._path(stage, (self._runs / stage / LAST).read_text()))) is not None:
+                return record
         return max(self.list(stage), key=lambda record: record.provenance.finished_at, default=None)
 
     def list(self, stage: str = "*") -> list[RunRecord]:

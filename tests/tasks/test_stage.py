@@ -65,6 +65,16 @@ def test_a_damaged_artifact_is_moved_aside_and_made_again(run, damage, caplog):
     run.store.verify(references[1])
 
 
+def test_the_last_run_of_a_stage_is_the_one_that_was_given_last(run):
+    (_, first, _), _ = run_chain(run)
+    (_, other, _), _ = run_chain(Run(load_settings("laptop", ["reinforce.steps=4"]), run.store.root))
+    assert RunIndex(run.store).latest("double").artifact == other != first
+    run_chain(Run(run.settings, run.store.root))
+    assert RunIndex(run.store).latest("double").artifact == first
+    (run.store.root / "runs" / "double" / "last").unlink()
+    assert RunIndex(run.store).latest("double").artifact == other
+
+
 def test_a_forced_stage_is_computed_again(run):
     run_chain(run)
     small_chain.calls.clear()

@@ -82,6 +82,21 @@ def test_reconstruction_of_a_saved_step_and_scaled_delta_agree_on_a_straight_run
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_rounding_a_trajectory_to_16_bits_moves_nothing(tmp_path, line, dtype, save_run, save_checkpoint):
+    """Updates of 1e-8 are lost in 16 bits; what is left of them must be nothing, and not the rounding of the base."""
+
+    def path(step):
+        near = {name: start + 1e-8 * step for name, start in line(0).items()}
+        return {name: tensor.to(dtype) for name, tensor in near.items()} if step else near
+
+    run = save_run(tmp_path, path, [1, 2, 3])
+    run["last"] = save_checkpoint(tmp_path / "last", line(0))
+    found, fits = predict(tmp_path, run, last_step=3, step=6)
+    assert all(torch.equal(found[name], start) for name, start in line(0).items())
+    assert {fit.explained_variance for fit in fits} == {0.0}
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_the_result_has_the_type_of_the_last_checkpoint(tmp_path, line, dtype, save_run):
     def at(step):
         return {name: tensor.to(dtype) for name, tensor in line(step).items()}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
 
 import psutil
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -61,6 +63,22 @@ def same(first, second, *, atol=0.0):
     return first.keys() == second.keys() and all(
         torch.allclose(first[name], second[name], rtol=0.0, atol=atol) for name in first
     )
+
+
+def read_log(folder):
+    """The rows that a killed job has left on its first rank."""
+    return [json.loads(line) for line in (folder / "scratch" / "steps-0.jsonl").read_text().splitlines()]
+
+
+def seconds_of(rows):
+    return {row["step"]: row["seconds_train"] for row in rows}
+
+
+def assert_resumed(rows, killed, *, every):
+    """Steps up to a checkpoint are those of the killed job, with its very times; those after it are not."""
+    kept = {step for step, seconds in seconds_of(rows).items() if killed.get(step) == seconds}
+    assert kept and kept == set(range(1, max(kept) + 1)), kept
+    assert max(kept) % every == 0 and max(kept) < len(rows)
 
 
 class Killer:
@@ -151,9 +169,32 @@ def test_a_warm_up_killed_in_the_middle_ends_with_the_same_weights(tmp_path, war
     with pytest.raises(JobError, match="SIGKILL"):
         run("warm_up", settings(), warm_inputs, tmp_path, progress=killer)
     assert killer.killed
+    killed = seconds_of(read_log(tmp_path))
     out = run("warm_up", settings(), warm_inputs, tmp_path)
     assert same(weights(out), weights(warmed))
-    assert [row["step"] for row in pq.read_table(out / "steps.parquet").to_pylist()] == list(range(1, 151))
+    rows = pq.read_table(out / "steps.parquet").to_pylist()
+    assert [row["step"] for row in rows] == list(range(1, 151))
+    assert_resumed(rows, killed, every=50)
+
+
+@pytest.mark.parametrize(("ranks", "zero_stage"), [(2, 0), (2, 2), (2, 3)])
+def test_ranks_that_were_killed_go_on_from_the_last_whole_checkpoint(tmp_path, warm_inputs, ranks, zero_stage):
+    """Saves at even steps only must not write over the checkpoint that `latest` names."""
+    chosen = settings(warm_up={"steps": 40}, ranks=ranks, zero_stage=zero_stage, checkpoint_every=2)
+    undisturbed = run("warm_up", chosen, warm_inputs, tmp_path / "undisturbed")
+    folder = tmp_path / "disturbed"
+    with pytest.raises(JobError, match="SIGKILL"):
+        run("warm_up", chosen, warm_inputs, folder, progress=Killer(at=5))
+    killed = seconds_of(read_log(folder))
+    checkpoints = folder / "scratch" / "checkpoints"
+    assert {path.name for path in checkpoints.iterdir() if path.is_dir()} == {"last-0", "last-1"}
+    other = next(path for path in checkpoints.glob("last-*") if path.name != (checkpoints / "latest").read_text())
+    for path in filter(Path.is_file, other.rglob("*")):
+        path.write_bytes(b"cut off in the middle of a save")
+
+    out = run("warm_up", chosen, warm_inputs, folder)
+    assert same(weights(out), weights(undisturbed))
+    assert_resumed(pq.read_table(out / "steps.parquet").to_pylist(), killed, every=2)
 
 
 def test_reinforcement_learns_from_groups_with_a_signal(reinforced, warmed):
@@ -176,11 +217,30 @@ def test_a_reinforcement_killed_in_the_middle_ends_with_the_same_weights(tmp_pat
     with pytest.raises(JobError, match="SIGKILL"):
         run("reinforce", settings(checkpoint_every=1), reinforce_inputs, tmp_path, progress=killer)
     assert killer.killed
+    killed = seconds_of(read_log(tmp_path))
     out = run("reinforce", settings(checkpoint_every=1), reinforce_inputs, tmp_path)
+    assert_resumed(pq.read_table(out / "steps.parquet").to_pylist(), killed, every=1)
     assert same(weights(out), weights(reinforced))
     columns = ["id", "tokens", "reward"]
     first, second = (pq.read_table(folder / "episodes.parquet", columns=columns) for folder in (out, reinforced))
     assert first.equals(second)
+
+
+def test_a_set_with_fewer_questions_than_groups_gives_each_one_group(tmp_path, reinforce_inputs):
+    table = pq.read_table(reinforce_inputs["synthesize"] / "questions.parquet")
+    few = tmp_path / "few"
+    few.mkdir()
+    pq.write_table(table.filter(pc.equal(table["split"], "train")).slice(0, 3), few / "questions.parquet")
+    chosen = settings(reinforce={"steps": 2})
+    out = run("reinforce", chosen, reinforce_inputs | {"synthesize": few}, tmp_path / "job")
+    assert pq.read_table(out / "episodes.parquet").num_rows == 2 * 3 * 8
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_training_that_leaves_the_finite_numbers_stops(tmp_path, warm_inputs):
+    chosen = settings(warm_up={"steps": 30, "learning_rate": 1e30, "warmup_steps": 0})
+    with pytest.raises((JobError, GateError), match="left the finite numbers"):
+        run("warm_up", chosen, warm_inputs, tmp_path)
 
 
 def test_two_ranks_share_the_groups_and_the_kl_term_reads_the_warmed_up_policy(tmp_path, reinforce_inputs):
