@@ -31,6 +31,7 @@ class ChatServer(ThreadingHTTPServer):
     """Answers each request with what ``reply`` makes of its number: (status, body)."""
 
     daemon_threads = True
+    request_queue_size = 256  # connections that wait; a full queue delays one by a second
 
     def __init__(self, reply: Respond) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -49,7 +50,10 @@ class ChatServer(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         server: ChatServer = self.server  # type: ignore[assignment]
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        length = int(self.headers["Content-Length"])
+        if len(sent := self.rfile.read(length)) < length:
+            return  # the client gave up while it wrote
+        body = json.loads(sent)
         with server.lock:
             server.requests.append(body)
             server.keys.append(self.headers.get("Authorization"))
