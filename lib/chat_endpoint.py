@@ -19,6 +19,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 from lib.errors import EndpointError, RequestRefusedError
 from lib.reply_log import Reply, ReplyLog
 from lib.settings.endpoint import EndpointSettings
+from lib.strict_json import load_json
 
 LONGEST_PAUSE_S = 20.0
 RETRIED_STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
@@ -133,9 +134,7 @@ class ChatEndpoint:
                 return await work(item)
 
         limits = httpx.Limits(max_connections=self._settings.concurrency)
-        async with httpx.AsyncClient(
-            headers=self._headers(), timeout=self._settings.timeout_s, limits=limits
-        ) as client:
+        async with httpx.AsyncClient(headers=self._headers(), timeout=None, limits=limits) as client:
             self._client = client
             try:
                 async with asyncio.TaskGroup() as group:
@@ -168,10 +167,15 @@ class ChatEndpoint:
     async def _request(self, body: dict[str, Any]) -> Reply:
         assert self._client is not None, "complete is called by what work_through runs"
         self.usage.requests += 1
-        response = await self._client.post(self._url, json=body)
+        try:
+            # The client's own limits hold for each read alone, which a reply byte by byte never runs into.
+            async with asyncio.timeout(self._settings.timeout_s):
+                response = await self._client.post(self._url, json=body)
+        except TimeoutError as error:
+            raise httpx.TimeoutException("the request ran out of time") from error
         response.raise_for_status()
         try:
-            data = response.json()
+            data = load_json(response.content.decode("utf-8-sig", "replace"), mend_halves=True)
             choice = data["choices"][0]
             text = choice["message"].get("content") or ""
             if not isinstance(text, str):
@@ -196,7 +200,7 @@ class ChatEndpoint:
             kind = RequestRefusedError if status in REFUSED_STATUS else EndpointError
             remedy = REMEDIES.get(status, "Look at the endpoint's own log for the cause, and run again.")
         elif isinstance(error, httpx.TimeoutException):
-            told = f"no answer within {self._settings.timeout_s:g} s ({type(error).__name__})"
+            told = f"no whole answer within {self._settings.timeout_s:g} s"
             remedy = "Check that the endpoint works, or raise timeout_s or lower concurrency, and run again."
         return kind(
             f"The endpoint fails after {num_attempts} attempt{'s' * (num_attempts > 1)}: {told}",

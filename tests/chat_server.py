@@ -40,7 +40,8 @@ class ChatServer(ThreadingHTTPServer):
         self.keys: list[str | None] = []
         self.open = self.most_open = 0
         self.lock = threading.Lock()
-        self.delay_s = 0.0
+        self.delay_s = 0.0  # before a reply
+        self.drip_s = 0.0  # before each byte of it
 
     @property
     def url(self) -> str:
@@ -69,7 +70,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_response(status)
             self.send_header("Content-Length", str(len(text.encode())))
             self.end_headers()
-            self.wfile.write(text.encode())
+            if server.drip_s:
+                for byte in text.encode():
+                    time.sleep(server.drip_s)
+                    self.wfile.write(bytes([byte]))
+            else:
+                self.wfile.write(text.encode())
 
     def log_message(self, *_: object) -> None:
         return None

@@ -103,7 +103,7 @@ def test_a_reply_that_is_no_completion_is_an_endpoint_error(endpoint: ChatServer
 
 def test_a_slow_endpoint_runs_into_the_timeout(endpoint: ChatServer) -> None:
     endpoint.delay_s = 1.0
-    with pytest.raises(EndpointError, match="no answer within 0.1 s"):
+    with pytest.raises(EndpointError, match="no whole answer within 0.1 s"):
         _writer(endpoint.url, timeout_s=0.1, max_retries=1).write(_drafts(1))
 
 
