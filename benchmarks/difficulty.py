@@ -69,11 +69,14 @@ def main() -> None:
                 settings=settings,
                 seed=chosen.seed,
                 progress=Silent(),
-            ).to_pandas()
-            interval = bootstrap_mean(rows.correct.to_numpy(dtype=float), resamples=2000, seed=chosen.seed)
+            )
+            interval = bootstrap_mean(
+                np.array(rows["correct"].to_pylist(), dtype=float), resamples=2000, seed=chosen.seed, is_share=True
+            )
+            calls = np.mean([len(calls) for calls in rows["tool_calls"].to_pylist()])
             print(
                 f"| {rung} | {interval.value:.0%} ({interval.low:.0%} to {interval.high:.0%}) "
-                f"| {rows.well_formed.mean():.0%} | {np.mean([len(calls) for calls in rows.tool_calls]):.1f} |",
+                f"| {np.mean(rows['well_formed'].to_pylist()):.0%} | {calls:.1f} |",
                 flush=True,
             )
 

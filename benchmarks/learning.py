@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lib.bootstrap import Interval, bootstrap_mean
@@ -45,10 +46,10 @@ def path_of(chosen: argparse.Namespace, result: dict, stage: str) -> Path:
 def longer_warm_up(chosen: argparse.Namespace, seed: int, result: dict) -> tuple[int, Interval]:
     """Steps and held-out accuracy of a warm-up that also had the reinforcement's time."""
     settings = load_settings(chosen.profile, chosen.settings, seed)
-    warm = pq.read_table(path_of(chosen, result, "warm_up") / "steps.parquet").to_pandas()
-    learned = pq.read_table(path_of(chosen, result, "reinforce") / "steps.parquet").to_pandas()
-    minutes = learned.seconds_rollout.sum() + learned.seconds_train.sum()
-    steps = len(warm) + round(minutes / warm.seconds_train.median())
+    warm = pq.read_table(path_of(chosen, result, "warm_up") / "steps.parquet")
+    learned = pq.read_table(path_of(chosen, result, "reinforce") / "steps.parquet")
+    seconds = pc.sum(learned["seconds_rollout"]).as_py() + pc.sum(learned["seconds_train"]).as_py()
+    steps = len(warm) + round(seconds / np.nanmedian(warm["seconds_train"].to_numpy()))
     longer = ropewalk(chosen, seed, "--only", "warm_up", settings=(f"warm_up.steps={steps}",))
     questions = choose_questions(
         path_of(chosen, result, "synthesize") / "questions.parquet",
@@ -67,7 +68,7 @@ def longer_warm_up(chosen: argparse.Namespace, seed: int, result: dict) -> tuple
         progress=Silent(),
     )
     correct = np.asarray(episodes["correct"].to_pylist(), dtype=float)
-    return steps, bootstrap_mean(correct, resamples=settings.evaluate.bootstrap_resamples, seed=seed)
+    return steps, bootstrap_mean(correct, resamples=settings.evaluate.bootstrap_resamples, seed=seed, is_share=True)
 
 
 def show(value: float, low: float, high: float) -> str:

@@ -52,7 +52,7 @@ def run(options: RunOptions) -> None:
         stderr.print("Interrupted. Finished stages are kept; the same command goes on from there.", highlight=False)
         raise typer.Exit(INTERRUPTED) from None
     print_result(references, ArtifactStore(options.store), as_json=options.as_json)
-    stderr.print(f"The run's record: `ropewalk ui --store {options.store}`", highlight=False)
+    stderr.print(f"The run's record: `ropewalk ui --store {options.store}`", highlight=False, markup=False)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from lib import progress as lib_progress
 from lib.store.manifest import Reference
@@ -31,7 +32,7 @@ class StageBars(AbstractContextManager["StageBars"]):
             BarColumn(bar_width=28),
             TextColumn("{task.fields[mark]}"),
             TimeElapsedColumn(),
-            TextColumn("[dim]{task.fields[note]}", table_column=None),
+            TextColumn("{task.fields[note]}", style="dim", markup=False),  # a note may quote what a model wrote
             console=stderr,
             disable=not stderr.is_terminal,
         )
@@ -58,7 +59,7 @@ class StageBars(AbstractContextManager["StageBars"]):
         if not stderr.is_terminal:
             now = time.monotonic()
             seconds = now - self._started.get(stage, now)
-            stderr.print(f"{stage:12} {outcome:9} {seconds:7.1f} s  {reference}", highlight=False)
+            stderr.print(Text(f"{stage:12} {outcome:9} {seconds:7.1f} s  {reference}"))
 
 
 class _Bar:
@@ -78,9 +79,9 @@ def print_table(
     console = Console()
     if not console.is_terminal:
         console = Console(width=WIDTH_WITHOUT_TERMINAL, soft_wrap=True)
-    table = Table(title=title, title_justify="left")
+    table = Table(title=Text(title, style="table.title"), title_justify="left")
     for name in columns:
-        table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
+        table.add_column(Text(name), justify="right" if name in numbers else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
-    console.print(table, markup=False)
+        table.add_row(*(Text(str(cell)) for cell in row))
+    console.print(table)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 
-def load_json(text: str) -> object:
+def load_json(text: str, *, mend_halves: bool = False) -> Any:
     """The value of a JSON text.
 
     Raises ValueError, in words, for what is no JSON, for numbers of thousands of digits, thousands of brackets in
     each other, and half of a surrogate pair, which JSON can spell (``"\\ud83d"``) and UTF-8 cannot.
+
+    Args:
+        mend_halves: put U+FFFD in the place of each half of a pair instead.
     """
     try:
         value = json.loads(text)
@@ -23,6 +27,8 @@ def load_json(text: str) -> object:
         raise ValueError("JSON whose brackets lie too deep in each other") from error
     except ValueError as error:
         raise ValueError("JSON with a number of too many digits") from error
-    if _HALF_PAIR.search(written):
-        raise ValueError("JSON with half of a surrogate pair, which is no text")
-    return value
+    if not _HALF_PAIR.search(written):
+        return value
+    if mend_halves:
+        return json.loads(_HALF_PAIR.sub("\ufffd", written))
+    raise ValueError("JSON with half of a surrogate pair, which is no text")

@@ -21,7 +21,7 @@ def _synthesize(work: Work) -> None:
     if _is_judged(work.settings):
         from lib.rollout.judge import make_judge
 
-        judge = make_judge(work.settings, pages=graph, seed=derive_seed(work.seed, "judge"))
+        judge = make_judge(work.settings, pages=graph, seed=derive_seed(work.seed, "judge"), scratch=work.scratch)
     tokens = synthesize(
         work.settings.synthesis,
         graph=graph,
@@ -29,6 +29,7 @@ def _synthesize(work: Work) -> None:
         seed=work.seed,
         progress=work.progress,
         judge=judge,
+        scratch=work.scratch,
     )
     work.meter.add_tokens(tokens)
 

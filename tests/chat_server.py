@@ -31,6 +31,7 @@ class ChatServer(ThreadingHTTPServer):
     """Answers each request with what ``reply`` makes of its number: (status, body)."""
 
     daemon_threads = True
+    request_queue_size = 256  # connections that wait; a full queue delays one by a second
 
     def __init__(self, reply: Respond) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -39,7 +40,8 @@ class ChatServer(ThreadingHTTPServer):
         self.keys: list[str | None] = []
         self.open = self.most_open = 0
         self.lock = threading.Lock()
-        self.delay_s = 0.0
+        self.delay_s = 0.0  # before a reply
+        self.drip_s = 0.0  # before each byte of it
 
     @property
     def url(self) -> str:
@@ -49,7 +51,10 @@ class ChatServer(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         server: ChatServer = self.server  # type: ignore[assignment]
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        length = int(self.headers["Content-Length"])
+        if len(sent := self.rfile.read(length)) < length:
+            return  # the client gave up while it wrote
+        body = json.loads(sent)
         with server.lock:
             server.requests.append(body)
             server.keys.append(self.headers.get("Authorization"))
@@ -65,7 +70,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_response(status)
             self.send_header("Content-Length", str(len(text.encode())))
             self.end_headers()
-            self.wfile.write(text.encode())
+            if server.drip_s:
+                for byte in text.encode():
+                    time.sleep(server.drip_s)
+                    self.wfile.write(bytes([byte]))
+            else:
+                self.wfile.write(text.encode())
 
     def log_message(self, *_: object) -> None:
         return None

@@ -13,6 +13,7 @@ GROUND_FLOOR = (
     "seeds",
     "progress",
     "chat_endpoint",
+    "reply_log",
     "strict_json",
     "settings",
     "store",

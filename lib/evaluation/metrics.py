@@ -21,6 +21,7 @@ from lib.evaluation.test_time import PICKERS, Sample, correct_within_budget, pic
 from lib.rewards.exact_match import token_f1
 
 FAILED = "failed"
+COUNTS = frozenset({"tool_calls", "turns"})  # all other metrics lie between 0 and 1
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,9 @@ class Bootstrap:
     resamples: int
     seed: int
 
-    def mean(self, values: list[float] | np.ndarray) -> Interval:
-        return bootstrap_mean(np.asarray(values), resamples=self.resamples, seed=self.seed)
+    def mean(self, values: list[float] | np.ndarray, *, metric: str) -> Interval:
+        is_share = metric not in COUNTS
+        return bootstrap_mean(np.asarray(values), resamples=self.resamples, seed=self.seed, is_share=is_share)
 
     def difference(self, values: np.ndarray, baseline: np.ndarray) -> Interval:
         return bootstrap_difference(values, baseline, resamples=self.resamples, seed=self.seed)

@@ -66,7 +66,7 @@ def score(
             table = episodes[policy, part.benchmark]
             for metric, k, decoding, values in _values(part, table, questions, settings):
                 yield score_row(
-                    bootstrap.mean(values),
+                    bootstrap.mean(values, metric=metric),
                     policy=policy,
                     benchmark=part.benchmark,
                     metric=metric,

@@ -97,7 +97,7 @@ def tabulate(correct: dict[Candidate, np.ndarray], *, resamples: int, seed: int)
     last = next(values for candidate, values in correct.items() if candidate.method is Method.LAST_STEP)
     rows = []
     for candidate, values in correct.items():
-        accuracy = bootstrap_mean(values, resamples=resamples, seed=seed)
+        accuracy = bootstrap_mean(values, resamples=resamples, seed=seed, is_share=True)
         gain = bootstrap_difference(values, last, resamples=resamples, seed=seed)
         rows.append(
             {

@@ -6,13 +6,12 @@ formed at every turn. Trials that cost money are kept in a file, so that none is
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from lib.rollout.episode import Episode, EpisodeStatus
-from lib.store.atomic_write import write_atomically
+from lib.store.line_log import LineLog
 
 
 @dataclass
@@ -57,13 +56,8 @@ class TrialLog:
     """Trials by question in a file of JSON lines; without a path they live in memory only."""
 
     def __init__(self, path: Path | None = None):
-        self._path = path
-        self._known: dict[str, Trial] = {}
-        if path and path.exists():
-            # An interrupted write leaves a line without its end.
-            lines = [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
-            write_atomically(path, "".join(lines))
-            self._known = {trial.question_id: trial for trial in (Trial(**json.loads(line)) for line in lines)}
+        self._lines = LineLog(path)
+        self._known = {trial.question_id: trial for trial in (Trial(**line) for line in self._lines.read())}
 
     def __len__(self) -> int:
         return len(self._known)
@@ -73,6 +67,4 @@ class TrialLog:
 
     def record(self, trial: Trial) -> None:
         self._known[trial.question_id] = trial
-        if self._path:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(trial)) + "\n")
+        self._lines.append(asdict(trial))

@@ -23,7 +23,11 @@ def parse_tool_calls(text: str) -> list[ToolCall]:
     """All calls of a turn, in order; empty when it makes none. Raises MalformedCall."""
     if text.count(OPEN) != text.count(CLOSE):
         raise MalformedCall(f"a {OPEN} has no matching {CLOSE}")
-    return [_parse_block(block) for block in _BLOCK.findall(text)]
+    calls = [_parse_block(block) for block in _BLOCK.findall(text)]
+    if CLOSE in _BLOCK.sub("\n", text):
+        # As many of both, so the first that is left over closes nothing.
+        raise MalformedCall(f"a {CLOSE} has no {OPEN} before it")
+    return calls
 
 
 def render_tool_call(name: str, arguments: dict[str, object]) -> str:

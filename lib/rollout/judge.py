@@ -18,6 +18,7 @@ from lib.errors import EndpointError
 from lib.policy.conversation import ChatFormat
 from lib.policy.load import load_model, load_tokenizer
 from lib.policy.plain_text import PlainText
+from lib.reply_log import ReplyLog
 from lib.rollout.attempt import episode_limits, make_engine
 from lib.rollout.collect import collect_episodes
 from lib.rollout.endpoint_episode import run_endpoint_episode
@@ -26,6 +27,7 @@ from lib.rollout.run_episode import EpisodeLimits
 from lib.seeds import derive_seed
 from lib.settings import judge as settings_module
 from lib.settings.settings import Settings
+from lib.store.line_log import LineLog
 from lib.synthesis.judge import Exercise, Judge
 
 # Tokens are code points there, and the endpoint has limits of its own: only turns and calls end an episode.
@@ -33,9 +35,13 @@ ENDPOINT_MAX_TOKENS = 2**31
 
 
 class PolicyJudge:
-    """Loads its checkpoint once, for all batches. Raises PolicyError where it does not load."""
+    """Loads its checkpoint once, for all batches. Raises PolicyError where it does not load.
 
-    def __init__(self, settings: Settings, *, pages: Path, seed: int):
+    Args:
+        scratch: a folder in which counts outlive a failure; no question of an earlier run is attempted again.
+    """
+
+    def __init__(self, settings: Settings, *, pages: Path, seed: int, scratch: Path | None = None):
         judge = settings.synthesis.judge
         assert isinstance(judge, settings_module.PolicyJudge)
         self.usage = Usage()
@@ -44,8 +50,18 @@ class PolicyJudge:
         self._limits = episode_limits(settings, temperature=judge.temperature)
         self._chat = ChatFormat(load_tokenizer(judge.checkpoint))
         self._engine = make_engine(load_model(judge.checkpoint), settings.engine)
+        self._log = LineLog(scratch / "judge.jsonl" if scratch else None)
+        self._known: dict[str, int] = dict(self._log.read())
 
     def count_successes(self, exercises: list[Exercise]) -> list[int | None]:
+        unknown = [exercise for exercise in exercises if exercise.id not in self._known]
+        for exercise, successes in zip(unknown, self._attempt(unknown), strict=True):
+            if successes is not None:
+                self._known[exercise.id] = successes
+                self._log.append([exercise.id, successes])
+        return [self._known.get(exercise.id) for exercise in exercises]
+
+    def _attempt(self, exercises: list[Exercise]) -> list[int | None]:
         episodes = collect_episodes(
             [_question(exercise) for exercise in exercises],
             samples=self._samples,
@@ -59,12 +75,19 @@ class PolicyJudge:
 
 
 class EndpointJudge:
-    """Attempts run side by side up to the endpoint's limit; ``pause_s`` is the first pause between two requests."""
+    """Attempts run side by side up to the endpoint's limit; ``pause_s`` is the first pause between two requests.
 
-    def __init__(self, settings: Settings, *, pages: Path, seed: int, pause_s: float = 1.0):
+    Args:
+        scratch: a folder in which replies outlive a failure, so that they are not paid for twice.
+    """
+
+    def __init__(
+        self, settings: Settings, *, pages: Path, seed: int, scratch: Path | None = None, pause_s: float = 1.0
+    ):
         judge = settings.synthesis.judge
         assert isinstance(judge, settings_module.OpenAIJudge)
-        self._judge, self._endpoint = judge, ChatEndpoint(judge, pause_s=pause_s)
+        log = ReplyLog(scratch / "judge.jsonl") if scratch else None
+        self._judge, self._endpoint = judge, ChatEndpoint(judge, log=log, pause_s=pause_s)
         self._samples, self._seed = settings.synthesis.difficulty_attempts, seed
         self._environment, self._index = settings.environment, PageIndex.load(pages)
         self._limits = EpisodeLimits(
@@ -90,7 +113,6 @@ class EndpointJudge:
             raise EndpointError(
                 f"No question can be judged. {error.what}",
                 where=error.where,
-                kept="the graph",
                 next_step=f"{error.next_step} Or do without: `ropewalk run --set synthesis.judge.type=none`.",
             ) from error
 
@@ -114,10 +136,10 @@ JUDGES: dict[type, Callable[..., Judge]] = {
 }
 
 
-def make_judge(settings: Settings, *, pages: Path, seed: int) -> Judge | None:
+def make_judge(settings: Settings, *, pages: Path, seed: int, scratch: Path | None = None) -> Judge | None:
     """The judge that ``synthesis.judge`` names; None where a measure of the graph stands for it."""
     kind = type(settings.synthesis.judge)
-    return JUDGES[kind](settings, pages=pages, seed=seed) if kind in JUDGES else None
+    return JUDGES[kind](settings, pages=pages, seed=seed, scratch=scratch) if kind in JUDGES else None
 
 
 def _question(exercise: Exercise) -> Question:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from lib.chat_endpoint import Usage
-from lib.synthesis.writer import Draft
+from lib.synthesis.writer import NO_WORDS, Draft, Wording
 
 OPENINGS = ("", "", "", "", "", "Please tell me: ", "I would like to know: ", "Can you find out: ")
 
@@ -16,17 +16,17 @@ class TemplateWriter:
     def __init__(self) -> None:
         self.usage = Usage()
 
-    def write(self, drafts: list[Draft]) -> list[str | None]:
+    def write(self, drafts: list[Draft]) -> list[Wording]:
         return [self._write_one(draft) for draft in drafts]
 
     @staticmethod
-    def _write_one(draft: Draft) -> str | None:
+    def _write_one(draft: Draft) -> Wording:
         if not draft.wordings:
-            return None
+            return NO_WORDS
         chance = random.Random(draft.seed)
         wording = chance.choice(draft.wordings)
         opening = chance.choice(OPENINGS) if wording.endswith("?") and not draft.in_sentences else ""
-        return capitalise(opening + wording)
+        return Wording(capitalise(opening + wording).strip())
 
 
 def capitalise(text: str) -> str:

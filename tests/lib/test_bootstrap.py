@@ -49,6 +49,21 @@ def test_pairing_narrows_the_interval_of_a_difference():
     assert paired.high - paired.low < 0.7 * (shuffled.high - shuffled.low)
 
 
+@pytest.mark.parametrize(("n", "most"), [(1, 0.975), (20, 0.1684), (200, 0.0183)])
+def test_where_all_questions_come_out_the_same_the_exact_interval_stands(n, most):
+    wrong = bootstrap_mean(np.zeros(n), resamples=100, seed=0, is_share=True)
+    right = bootstrap_mean(np.ones(n), resamples=100, seed=0, is_share=True)
+    assert (wrong.value, wrong.low, wrong.high) == (0.0, 0.0, pytest.approx(most, abs=1e-4))
+    assert (right.value, right.low, right.high) == (1.0, pytest.approx(1 - most, abs=1e-4), 1.0)
+
+
+def test_counts_and_differences_that_agree_keep_the_bootstrap():
+    assert bootstrap_mean(np.ones(9), resamples=100, seed=0).low == 1.0
+    assert bootstrap_mean(np.full(9, 0.5), resamples=100, seed=0, is_share=True).low == 0.5
+    gain = bootstrap_difference(np.zeros(9), np.zeros(9), resamples=100, seed=0)
+    assert (gain.low, gain.high) == (0.0, 0.0)
+
+
 def test_blocks_of_draws_do_not_change_the_result(monkeypatch):
     values = np.random.default_rng(0).random(64)
     whole = bootstrap_mean(values, resamples=300, seed=9)

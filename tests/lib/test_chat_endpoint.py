@@ -62,6 +62,8 @@ def test_an_address_that_is_none_is_an_endpoint_error_at_once(url):
         '{"choices": [{"message": null}]}',
         '{"choices": [{"message": {"content": [{"type": "text"}]}}]}',
         "null",
+        "[" * 5000 + "]" * 5000,
+        '{"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": Infinity}}',
         '{"error": "x"}',
     ],
 )
@@ -83,9 +85,27 @@ def test_the_advice_follows_from_the_status(status, advice):
 def test_an_endpoint_that_never_answers_is_given_up_after_its_time():
     with serve(lambda number, body: (200, completion("late"))) as server:
         server.delay_s = 1.0
-        with pytest.raises(EndpointError, match="no answer within 0.2 s") as raised:
+        with pytest.raises(EndpointError, match="no whole answer within 0.2 s") as raised:
             ask(client(server.url, timeout_s=0.2, max_retries=0))
     assert "timeout_s" in raised.value.next_step
+
+
+def test_an_endpoint_that_drips_is_given_up_after_its_time():
+    with serve(lambda number, body: (200, completion("drop by drop"))) as server:
+        server.drip_s = 0.1
+        started = time.perf_counter()
+        with pytest.raises(EndpointError, match="after 2 attempts: no whole answer within 0.4 s"):
+            ask(client(server.url, timeout_s=0.4, max_retries=1))
+    assert time.perf_counter() - started < 4
+    assert len(server.requests) == 2
+
+
+def test_half_of_a_surrogate_pair_in_a_reply_becomes_a_sign_that_can_be_written():
+    with serve(lambda number, body: (200, completion("a \ud83d b \ud83d\ude00 c \ude00"))) as server:
+        (reply,) = ask(client(server.url))
+    assert "\\ud83d" in completion("\ud83d")
+    assert reply.text == "a \ufffd b \U0001f600 c \ufffd"
+    assert reply.text.encode()
 
 
 @pytest.mark.parametrize("key", ["sécret", "secret\nX: y"])

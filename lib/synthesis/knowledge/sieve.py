@@ -131,9 +131,9 @@ class Sieve:
             )
             for candidate in candidates
         ]
-        for candidate, prompt in zip(candidates, self._writer.write(drafts), strict=True):
-            candidate.prompt, candidate.writer = (prompt or "").strip(), self._writer.name
-            self._passes("writer", (bool(candidate.prompt), "the writer found no words"), candidate.prompt)
+        for candidate, wording in zip(candidates, self._writer.write(drafts), strict=True):
+            candidate.prompt, candidate.writer = wording.prompt, self._writer.name
+            self._passes("writer", (bool(wording.prompt), wording.reason), wording.prompt or wording.detail)
 
     def _check_words(self, candidate: Candidate) -> bool:
         """The filters that read the prompt."""

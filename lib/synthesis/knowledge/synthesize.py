@@ -7,6 +7,7 @@ are made first, so that a training question can be compared with them. The recip
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path as FilePath
 
 import numpy as np
@@ -14,8 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_contracts.questions import QUESTIONS, SPLITS
-from lib.errors import SynthesisError
+from lib.errors import EndpointError, SynthesisError
 from lib.progress import Progress
+from lib.reply_log import ReplyLog
 from lib.seeds import derive_seed
 from lib.settings import synthesis as settings_module
 from lib.settings.synthesis import SynthesisSettings
@@ -29,9 +31,10 @@ from lib.synthesis.knowledge.splits import assign_splits
 from lib.synthesis.knowledge.walkability import warn_of_short_walks
 from lib.synthesis.openai_writer import OpenAIWriter
 from lib.synthesis.template_writer import TemplateWriter
+from lib.synthesis.writer import Writer
 
-WRITERS = {
-    settings_module.TemplateWriter: lambda settings: TemplateWriter(),
+WRITERS: dict[type, Callable[..., Writer]] = {
+    settings_module.TemplateWriter: lambda settings, log: TemplateWriter(),
     settings_module.OpenAIWriter: OpenAIWriter,
 }
 # Rounds without a single new question after which a split counts as exhausted.
@@ -48,15 +51,17 @@ def synthesize(
     seed: int,
     progress: Progress,
     judge: Judge | None = None,
+    scratch: FilePath | None = None,
 ) -> int:
     """Write ``questions`` and ``funnel`` into ``out``.
 
     Args:
         judge: makes the attempts that decide on difficulty; without it a measure of the graph does.
+        scratch: a folder in which an endpoint's replies outlive a failure, so that they are not paid for twice.
 
-    Returns the tokens that endpoints took and gave.
+    Returns the tokens that endpoints took and gave, for replies of an earlier run too.
 
-    Raises SynthesisError where a split gets no question at all.
+    Raises SynthesisError where a split gets no question at all, EndpointError where an endpoint fails for good.
     """
     knowledge = load_graph(graph)
     walk_seed = derive_seed(seed, "walkability")
@@ -68,7 +73,9 @@ def synthesize(
         seed=derive_seed(seed, "splits") % 2**32,
     )
     funnel = Funnel(filters_in_order(judged=judge is not None))
-    writer = WRITERS[type(settings.writer)](settings.writer)
+    log = ReplyLog(scratch / "writer.jsonl") if scratch else None
+    writer = WRITERS[type(settings.writer)](settings.writer, log=log)
+    usages = [user.usage for user in (writer, judge) if user]
     sieve = Sieve(knowledge, settings, funnel=funnel, writer=writer, judge=judge)
     rows: list[dict] = []
     index = AttributeIndex(knowledge)
@@ -77,15 +84,18 @@ def synthesize(
         drawer = PathDrawer(knowledge, inside, settings, index=index, seed=walk_seed)
         if not drawer.can_start:
             raise _nowhere_to_start(name, knowledge, inside, settings)
-        rows += _fill_split(name, drawer, sieve, settings, seed=seed, done=len(rows), progress=progress)
+        try:
+            rows += _fill_split(name, drawer, sieve, settings, seed=seed, done=len(rows), progress=progress)
+        except EndpointError as error:
+            error.kept = _kept(sum(usage.kept for usage in usages))
+            raise
     funnel.count("kept", number=len(rows), example=rows[0]["prompt"])
     out.mkdir(parents=True, exist_ok=True)
     rows.sort(key=lambda row: (SPLITS.index(row["split"]), row["id"]))
     pq.write_table(pa.Table.from_pylist(rows, schema=QUESTIONS.schema), out / "questions.parquet")
     pq.write_table(funnel.table(), out / "funnel.parquet")
-    spent = [user.usage for user in (writer, judge) if user]
-    progress.update(len(rows), len(rows), f"{len(rows):,} questions{''.join(usage.note() for usage in spent)}")
-    return sum(usage.tokens for usage in spent)
+    progress.update(len(rows), len(rows), f"{len(rows):,} questions{''.join(usage.note() for usage in usages)}")
+    return sum(usage.tokens for usage in usages)
 
 
 def _fill_split(
@@ -112,6 +122,12 @@ def _fill_split(
     if not rows:
         raise _nothing_qualifies(name, sieve.funnel, settings)
     return rows
+
+
+def _kept(num_replies: int) -> str:
+    return "the graph" + (
+        f", and {num_replies:,} replies, which the next run does not ask for again" * (num_replies > 0)
+    )
 
 
 def _wanted(settings: SynthesisSettings) -> dict[str, int]:
@@ -143,7 +159,7 @@ def _nowhere_to_start(
     )
 
 
-# What to loosen when a filter leaves nothing.
+# What to loosen when a filter, or one of its reasons, leaves nothing.
 REMEDIES = {
     "walks": "widen min_hops..max_hops, min_degree..max_degree or start_types; where most facts lead to several "
     "entities, raise extra_clues",
@@ -152,22 +168,25 @@ REMEDIES = {
     "one_hop": "lower max_hops, or set answer to 'attribute'",
     "evidence": "leave the source's `pages` out, so that pages are written from its facts",
     "balance": "raise max_answer_share or max_pattern_share",
+    "writer": "set writer.model to one that follows the writer's instructions, or writer.type to 'template'",
     "leak": "set answer to 'attribute', or give the entities labels that do not contain each other",
     "hidden_names": "set synthesis.answer to 'attribute', or lower max_hops",
     "duplicates": "raise duplicate_threshold",
     "difficulty": "widen min_difficulty..max_difficulty, or the range of successes",
+    "an attempt broke": "look at what the judge's endpoint refuses, or set judge.type to 'none'",
 }
 
 
 def _nothing_qualifies(split: str, funnel: Funnel, settings: SynthesisSettings) -> SynthesisError:
     dropped = funnel.dropped()
     told = "; ".join(f"{filter_} dropped {count:,} ({reason})" for (filter_, reason), count in dropped.items())
-    worst = next(iter(dropped), ("walks", ""))[0]
+    worst, reason = next(iter(dropped), ("walks", ""))
+    remedy = REMEDIES.get(reason) or REMEDIES.get(worst, REMEDIES["walks"])
     return SynthesisError(
         f"No question for the split {split!r}: no path through the graph qualifies. "
         + (told or f"No walk had {settings.min_hops} to {settings.max_hops} look-ups")
         + ".",
         where="section [synthesis] of the settings",
         kept="the graph",
-        next_step=f"{REMEDIES.get(worst, REMEDIES['walks']).capitalize()}; `ropewalk run --set synthesis.KEY=VALUE`.",
+        next_step=f"{remedy.capitalize()}; `ropewalk run --set synthesis.KEY=VALUE`.",
     )

@@ -31,6 +31,12 @@ def test_several_calls_keep_their_order():
     [
         ("<tool_call>{}", "no matching"),
         ("{}</tool_call>", "no matching"),
+        ("</tool_call><tool_call><answer>North</answer>", "no <tool_call> before it"),
+        ('</tool_call><tool_call>{"name": "a", "arguments": {}}</tool_call><tool_call>', "no <tool_call> before it"),
+        (
+            '<tool_call>{"name": "a", "arguments": {"b": "<tool_call>"}}</tool_call></tool_call>',
+            "no <tool_call> before",
+        ),
         ("<tool_call>search</tool_call>", "not JSON"),
         ("<tool_call>[1]</tool_call>", "not a JSON object"),
         (r'<tool_call>{"name": "search", "arguments": {"query": "\ud83d"}}</tool_call>', "surrogate"),

@@ -88,3 +88,28 @@ def test_an_endpoint_that_is_down_stops_the_judging(world_graph):
     with pytest.raises(EndpointError, match="No question can be judged") as raised:
         judge.count_successes(exercises(2))
     assert "synthesis.judge.type=none" in str(raised.value)
+
+
+def test_attempts_at_an_endpoint_go_on_where_it_died(world_graph, tmp_path):
+    def judge(server):
+        judged = settings(type="openai", base_url=server.url, model="m", concurrency=2, max_retries=0)
+        return make_judge(judged, pages=world_graph, seed=0, scratch=tmp_path)
+
+    with serve(lambda number, body: searching(number, body) if number <= 13 else (503, "down")) as server:
+        with pytest.raises(EndpointError):
+            judge(server).count_successes(exercises(4))
+    kept = len((tmp_path / "judge.jsonl").read_text().splitlines())
+    assert 12 <= kept <= 13
+    with serve(searching) as server:
+        again = judge(server)
+        assert again.count_successes(exercises(4)) == [0, ATTEMPTS, 0, ATTEMPTS]
+    assert len({body["seed"] for body in server.requests}) == 4 * ATTEMPTS * 2 - kept
+    assert again.usage.tokens == 4 * ATTEMPTS * 2 * 13
+
+
+def test_counts_of_a_policy_outlive_a_failure(world_graph, world_policy, tmp_path):
+    judged = settings(type="policy", checkpoint=world_policy / "checkpoint")
+    make_judge(judged, pages=world_graph, seed=0, scratch=tmp_path).count_successes(exercises(2))
+    again = make_judge(judged, pages=world_graph, seed=0, scratch=tmp_path)
+    again._engine._capacity = 1
+    assert again.count_successes(exercises(3)) == [0, 0, None]

@@ -58,10 +58,10 @@ def towns(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_questions(tmp_path: Path) -> Callable[..., tuple[Questions, list[dict]]]:
     """(graph, seed, settings by name) -> rows of questions and of the funnel."""
 
-    def make(graph: Path, *, seed: int = 0, judge: Judge | None = None, **values: object):
+    def make(graph: Path, *, seed: int = 0, judge: Judge | None = None, scratch: Path | None = None, **values: object):
         out = tmp_path / f"questions-{len(list(tmp_path.iterdir()))}"
         settings = SynthesisSettings.model_validate(values)
-        synthesize(settings, graph=graph, out=out, seed=seed, progress=Silent(), judge=judge)
+        synthesize(settings, graph=graph, out=out, seed=seed, progress=Silent(), judge=judge, scratch=scratch)
         return tuple(pq.read_table(out / f"{name}.parquet").to_pylist() for name in ("questions", "funnel"))
 
     return make
