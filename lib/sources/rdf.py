@@ -10,6 +10,7 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -126,19 +127,12 @@ def _add_statements(graph: RawGraph, statements: list[Statement], language: str)
 
 
 def _add_literal(graph: RawGraph, entity: str, predicate: str, literal: rdflib.Literal) -> None:
-    """The first value of an attribute counts; dates count as their year."""
+    """The first value of an attribute counts."""
     name = local_name(predicate)
     if (entity, name) in graph.attributes:
         return
     value = literal.toPython()
-    if isinstance(value, date):
-        graph.add_attribute(entity, name, value.year, kind="year")
-    elif isinstance(value, (bool, int, float)):
-        add_value(graph, entity, name, value)
-    elif hasattr(value, "as_tuple"):  # decimal.Decimal
-        add_value(graph, entity, name, float(value))
-    else:
-        add_value(graph, entity, name, str(literal))
+    add_value(graph, entity, name, value if isinstance(value, (bool, int, float, Decimal, date)) else str(literal))
 
 
 def _name(node: rdflib.term.Node) -> str:
