@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import logging
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -384,6 +385,7 @@ def test_parquet_with_text_that_is_no_utf_8_names_the_file(tmp_path: Path) -> No
 
 
 def test_words_for_nothing_among_numbers_are_missing_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("ropewalk").propagate = True
     _write_rows(tmp_path / "t.tsv")
     (tmp_path / "e.csv").write_text("id,population,code\na,1200,NA\nb,n/a,DE\nc,Unknown,7\n")
     tables = _build(tmp_path / "out", tmp_path / "t.tsv", entities=tmp_path / "e.csv")
