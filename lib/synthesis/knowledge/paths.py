@@ -118,6 +118,18 @@ def pattern_of(graph: KnowledgeGraph, path: Path) -> tuple[str, ...]:
     return (*names, f"@{path.attribute['name']}") if path.attribute else tuple(names)
 
 
+def find_ambiguity(graph: KnowledgeGraph, path: Path) -> str:
+    """Why a question does not say which entity it means, or its answer not which it is; empty where they do."""
+    if path.attribute is None and graph.unnamed[path.nodes[-1]]:
+        return "the answer has no name"
+    named = [clue.anchor for _, clue in path.clues if clue.anchor is not None]
+    if not path.clues_at(0):
+        named.append(path.nodes[0])
+    if any(graph.titles[node].casefold() in graph.shared_titles for node in named):
+        return "several entities have the title that is to name one"
+    return "" if is_unique(graph, path) else "a step reaches several entities"
+
+
 def is_unique(graph: KnowledgeGraph, path: Path) -> bool:
     """Execute the question on ids, over the whole graph: every stage must leave exactly one entity.
 
