@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import bm25s
@@ -18,24 +19,32 @@ from lib.errors import SourceError
 _WORD = re.compile(r"\w+")
 # Titles are what a query names first; counted twice, they outrank pages that only mention it.
 TITLE_REPEATS = 2
+# Pages ranked beyond those wanted, in place of forbidden ones; hardly a question has more.
+SPARE = 8
 
 
 @dataclass(frozen=True)
 class Hit:
     """One search result."""
 
-    title: str
+    title: str  # with the page's id where several pages have the same
     snippet: str
 
 
 class PageIndex:
     """Pages by rank and by title."""
 
-    def __init__(self, titles: list[str], texts: list[str]):
+    def __init__(self, titles: list[str], texts: list[str], ids: list[str] | None = None):
+        """``ids`` tell pages of one title apart; by default their numbers do."""
         self._titles, self._texts = titles, texts
-        self._by_title: dict[str, int] = {}
+        self._by_title: dict[str, list[int]] = {}
         for row, title in enumerate(titles):
-            self._by_title.setdefault(title.casefold(), row)
+            self._by_title.setdefault(title.casefold(), []).append(row)
+        self._names = list(titles)
+        for rows in [rows for rows in self._by_title.values() if len(rows) > 1]:
+            for row in rows:
+                self._names[row] = f"{titles[row]} ({ids[row] if ids else row + 1})"
+                self._by_title.setdefault(self._names[row].casefold(), [row])
         self._vocabulary: dict[str, int] = {}
         documents = [
             [self._vocabulary.setdefault(word, len(self._vocabulary)) for word in split_words(document)]
@@ -49,14 +58,14 @@ class PageIndex:
     @classmethod
     def load(cls, graph: Path) -> PageIndex:
         """Read ``pages.parquet`` of a graph artifact."""
-        table = pq.read_table(graph / "pages.parquet", columns=["title", "text"])
+        table = pq.read_table(graph / "pages.parquet", columns=["id", "title", "text"])
         if table.num_rows == 0:
             raise SourceError(
                 "the search tool has no page to search",
                 where=str(graph / "pages.parquet"),
                 next_step="give source.pages, or triples from which pages can be written",
             )
-        return cls(table.column("title").to_pylist(), table.column("text").to_pylist())
+        return cls(*(table.column(name).to_pylist() for name in ("title", "text", "id")))
 
     def search(self, query: str, *, limit: int, snippet_characters: int, forbidden: str = "") -> list[Hit]:
         """The best pages that share a word with the query, best first.
@@ -68,24 +77,28 @@ class PageIndex:
         if not known:
             return []
         scores = self._ranker.get_scores_from_ids(known)
-        count = min(limit + 8, len(scores))  # room for forbidden pages
-        best = np.argpartition(-scores, count - 1)[:count]
-        best = best[np.lexsort((best, -scores[best]))]
-        hits = []
-        for row in best:
-            if scores[row] <= 0 or len(hits) == limit:
-                break
-            if forbidden and _contains(self._texts[row], forbidden):
-                continue
-            hits.append(Hit(self._titles[row], self._snippet(int(row), words, snippet_characters)))
-        return hits
+        best = _rank(scores, limit + SPARE)
+        rows = self._choose(best, limit, forbidden)
+        if len(rows) < limit and len(best) == limit + SPARE:
+            rows = self._choose(_rank(scores, len(scores)), limit, forbidden)
+        return [Hit(self._names[row], self._snippet(row, words, snippet_characters)) for row in rows]
+
+    def _choose(self, ranked: np.ndarray, limit: int, forbidden: str) -> list[int]:
+        """The first pages that are not forbidden."""
+        return list(islice((row for row in ranked.tolist() if not self._holds(row, forbidden)), limit))
 
     def open(self, title: str, *, characters: int, forbidden: str = "") -> str | None:
-        """A page's text by its title, whatever the case; None when there is no such page, or a forbidden one."""
-        row = self._by_title.get(title.strip().casefold())
-        if row is None or (forbidden and _contains(self._texts[row], forbidden)):
-            return None
-        return cut_text(self._texts[row], characters)
+        """A page's text by its title, whatever the case; None when there is no such page, or a forbidden one.
+
+        Of a title that several pages have, the names by which each of them can be opened.
+        """
+        rows = [row for row in self._by_title.get(title.strip().casefold(), []) if not self._holds(row, forbidden)]
+        if len(rows) > 1:
+            return cut_text(f"Several pages have this title: {'; '.join(self._names[row] for row in rows)}", characters)
+        return cut_text(self._texts[rows[0]], characters) if rows else None
+
+    def _holds(self, row: int, forbidden: str) -> bool:
+        return bool(forbidden) and _contains(f"{self._titles[row]}\n{self._texts[row]}", forbidden)
 
     def _snippet(self, row: int, query: list[str], characters: int) -> str:
         """The sentences that hold most words of the query which the title does not, in page order."""
@@ -99,6 +112,14 @@ class PageIndex:
 
         best = max(range(len(sentences)), key=lambda i: (*score(sentences[i]), -i))
         return cut_text(sentences[best], characters)
+
+
+def _rank(scores: np.ndarray, number: int) -> np.ndarray:
+    """Rows [at most number] of the best scores above zero, best first."""
+    number = min(number, len(scores))
+    best = np.argpartition(-scores, number - 1)[:number]
+    best = best[np.lexsort((best, -scores[best]))]
+    return best[scores[best] > 0]
 
 
 def split_words(text: str) -> list[str]:

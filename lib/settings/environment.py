@@ -15,7 +15,7 @@ class EnvironmentSettings(Section):
     page_characters: int = Field(600, ge=80)
     """Longest page that open() returns."""
     max_tool_calls: int = Field(4, ge=1)
-    """Calls after which the episode ends with status 'out_of_calls'."""
+    """Calls after which the episode ends with status 'out_of_calls'; no fewer than synthesis.max_hops."""
     max_turns: int = Field(6, ge=1)
     """Turns of the policy after which the episode ends with status 'out_of_turns'."""
     max_malformed: int = Field(1, ge=1)

@@ -37,14 +37,28 @@ def load_settings(
         if isinstance(section, dict) and hasattr(default, "type"):
             section.setdefault("type", default.type)
     try:
-        return Settings.model_validate(values)
+        settings = Settings.model_validate(values)
     except ValidationError as error:
         raise _explain(error, profile) from error
+    _check_across(settings, profile)
+    return settings
 
 
 def profile_names() -> list[str]:
     """The profiles that ship with the project."""
     return sorted(path.stem for path in PROFILES.glob("*.toml"))
+
+
+def _check_across(settings: Settings, profile: str) -> None:
+    """What holds between sections; not a validator, since a stage sees only some of them."""
+    hops, calls = settings.synthesis.max_hops, settings.environment.max_tool_calls
+    if hops > calls:
+        raise SettingsError(
+            f"synthesis.max_hops ({hops}) exceeds environment.max_tool_calls ({calls}): a look-up takes a tool call, "
+            "so an episode would end before its answer is found.",
+            where=_place(profile),
+            next_step="raise environment.max_tool_calls or lower synthesis.max_hops",
+        )
 
 
 def _read_profile(profile: str) -> dict[str, Any]:
@@ -108,9 +122,13 @@ def _explain(error: ValidationError, profile: str) -> SettingsError:
     problems = [_explain_one(problem) for problem in error.errors(include_url=False)]
     return SettingsError(
         "\n".join(problems),
-        where=f"profile {profile!r} with its overrides",
+        where=_place(profile),
         next_step="correct the key or value; `ropewalk plan` checks settings without running anything",
     )
+
+
+def _place(profile: str) -> str:
+    return f"profile {profile!r} with its overrides"
 
 
 def _explain_one(problem: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ import gzip
 import io
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lib.errors import SourceError
+from lib.sources.columns import ColumnNames, may_be_called, plain_names
 from lib.strict_json import load_json
 
 SUFFIXES = (".tsv", ".csv", ".jsonl", ".ndjson", ".parquet")
@@ -36,40 +37,38 @@ class Row:
     reason: str = ""
 
 
-def read_rows(path: Path, *, columns: tuple[str, ...]) -> Iterator[Row]:
+def read_rows(
+    path: Path, *, columns: tuple[str, ...], needed: tuple[str, ...], further: tuple[str, ...] = ()
+) -> Iterator[Row]:
     """The rows of a file.
 
     Args:
-        columns: names by position for a TSV or CSV without a header; a first line that has the first of
-            them, or a known synonym, is a header.
+        columns: names by position for a TSV or CSV without a header and for JSON lists; a first line that has
+            the first of them, or a known synonym, is a header.
+        needed: those of the columns without which a line is no row.
+        further: other columns of which synonyms are known.
 
-    Raises SourceError for a missing file, an unknown suffix and bytes that are damaged or cut.
+    Raises SourceError for a missing file, an unknown suffix, bytes that are damaged or cut, and two columns
+    that stand for the same.
     """
     suffix = _suffix(path)
+    names = ColumnNames((*columns, *further), file=str(path))
     try:
         if suffix == ".parquet":
-            yield from _read_parquet(path)
+            yield from _read_parquet(path, names)
         else:
             with _open_text(path) as file:
                 yield from (
-                    _read_json_lines(file) if suffix in (".jsonl", ".ndjson") else _read_cells(file, suffix, columns)
+                    _read_json_lines(file, names, columns)
+                    if suffix in (".jsonl", ".ndjson")
+                    else _read_cells(file, "\t" if suffix == ".tsv" else ",", names, columns, needed)
                 )
-    except (OSError, EOFError, zlib.error, pa.ArrowInvalid) as error:
+    except (OSError, EOFError, zlib.error, pa.ArrowException, UnicodeDecodeError, OverflowError) as error:
         raise SourceError(
             f"The file cannot be read: {error}",
             where=str(path),
             next_step="Check the path, and that the file is whole and of the format that its name says.",
         ) from error
-
-
-# Names of the columns of triples and tables as they are met, each with ours.
-SYNONYMS = {
-    "subject": "head", "subject_id": "head", "h": "head", "source": "head",
-    "predicate": "relation", "rel": "relation", "r": "relation", "property": "relation",
-    "object": "tail", "object_id": "tail", "t": "tail", "target": "tail",
-    "name": "label", "title_label": "label", "types": "type", "entity": "entity_id",
-    "short_label": "label",
-}  # fmt: skip
 
 
 def _suffix(path: Path) -> str:
@@ -90,20 +89,26 @@ def _open_text(path: Path) -> io.TextIOBase:
     return io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline="")  # type: ignore[arg-type]
 
 
-def _read_cells(file: io.TextIOBase, suffix: str, columns: tuple[str, ...]) -> Iterator[Row]:
-    names: list[str] | None = None
-    separator = "\t" if suffix == ".tsv" else ","
+def _read_cells(
+    file: io.TextIOBase, separator: str, columns: ColumnNames, by_position: tuple[str, ...], needed: tuple[str, ...]
+) -> Iterator[Row]:
+    fewest = 1 + max(by_position.index(name) for name in needed)
+    names: list[str] = []
     for line, cells, reason in _split_cells(file, separator):
+        content = printable(separator.join(cells))
         if reason:
-            yield Row(line, {}, printable(separator.join(cells)), reason)
+            yield Row(line, {}, content, reason)
+        elif not any(cell.strip() for cell in cells):
             continue
-        if names is None:
-            header = [_canonical(cell) for cell in cells]
-            names = header if columns[0] in header or "id" in header else list(columns)
-            if names is header:
-                continue
-        if any(cell.strip() for cell in cells):
-            yield _checked(line, cells, names, separator)
+        elif names:
+            yield _checked(line, cells, names, needed, content)
+        elif (may_be_called(by_position[0]) | {"id"}) & set(plain_names(cells)):
+            names = columns.rename(cells, line=line)
+        elif len(cells) < fewest:
+            yield Row(line, {}, content, f"{len(cells)} columns instead of {fewest}")
+        else:  # without a header, the first row says how many columns there are
+            names = [*by_position, *[""] * len(cells)][: len(cells)]
+            yield _checked(line, cells, names, needed, content)
 
 
 def _split_cells(file: io.TextIOBase, separator: str) -> Iterator[tuple[int, list[str], str]]:
@@ -142,21 +147,22 @@ def _noted(ahead: deque[str], lines: Iterator[str], taken: list[str]) -> Iterato
         yield line
 
 
-def _canonical(name: str) -> str:
-    name = name.strip().lower()
-    return SYNONYMS.get(name, name)
-
-
-def _checked(line: int, cells: list[str], names: list[str], separator: str) -> Row:
-    content = printable(separator.join(cells))
+def _checked(line: int, cells: list[str], names: list[str], needed: tuple[str, ...], content: str) -> Row:
     if any("\udc80" <= character <= "\udcff" for cell in cells for character in cell if character > "\ud7ff"):
         return Row(line, {}, content, "not UTF-8")
-    if len(cells) < min(len(names), 3):
+    is_short = any(name in names[len(cells) :] for name in needed)
+    # What stands beyond the last column belongs to none, so a separator too many has shifted the others.
+    if is_short or any(cell.strip() for cell in cells[len(names) :]):
         return Row(line, {}, content, f"{len(cells)} columns instead of {len(names)}")
-    return Row(line, dict(zip(names, cells, strict=False)), content)
+    return Row(line, _name_cells(names, cells), content)
 
 
-def _read_json_lines(file: io.TextIOBase) -> Iterator[Row]:
+def _name_cells(names: Sequence[str], cells: Sequence[object]) -> dict[str, object]:
+    """Columns without a name, such as the index of a data frame, are left out."""
+    return {name: cell for name, cell in zip(names, cells, strict=False) if name}
+
+
+def _read_json_lines(file: io.TextIOBase, columns: ColumnNames, by_position: tuple[str, ...]) -> Iterator[Row]:
     for line, text in enumerate(file, start=1):
         if not text.strip():
             continue
@@ -169,20 +175,31 @@ def _read_json_lines(file: io.TextIOBase) -> Iterator[Row]:
         except ValueError as error:
             yield Row(line, {}, content, str(error))
             continue
-        if isinstance(values, list):
-            values = dict(zip(("head", "relation", "tail"), values, strict=False))
         if isinstance(values, dict):
-            yield Row(line, {_canonical(str(key)): value for key, value in values.items()}, content)
-        else:
+            names = columns.rename(list(values), line=line)
+            yield Row(line, _name_cells(names, list(values.values())), content)
+        elif not isinstance(values, list):
             yield Row(line, {}, content, "neither a JSON object nor a list")
+        elif len(values) > len(by_position):
+            yield Row(line, {}, content, f"{len(values)} values instead of {len(by_position)}")
+        else:
+            yield Row(line, _name_cells(by_position, values), content)
 
 
-def _read_parquet(path: Path) -> Iterator[Row]:
+def _read_parquet(path: Path, columns: ColumnNames) -> Iterator[Row]:
+    file = pq.ParquetFile(path)
+    names = columns.rename(file.schema_arrow.names, line=1)
     line = 0
-    for batch in pq.ParquetFile(path).iter_batches():
+    for batch in file.iter_batches():
         for values in batch.to_pylist():
             line += 1
-            yield Row(line, {_canonical(key): value for key, value in values.items()}, str(values)[:500])
+            content = str(values)[:500]
+            try:
+                cells = [cell.decode() if isinstance(cell, bytes) else cell for cell in values.values()]
+            except UnicodeDecodeError:
+                yield Row(line, {}, content, "not UTF-8")
+            else:
+                yield Row(line, _name_cells(names, cells), content)
 
 
 def printable(text: str) -> str:

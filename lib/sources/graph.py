@@ -8,6 +8,7 @@ position in the table.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lib.errors import ArtifactError
+from lib.sources.raw_graph import BLANK
 from lib.sources.titles import one_line
 
 
@@ -76,6 +78,18 @@ class KnowledgeGraph:
     @cached_property
     def degrees(self) -> np.ndarray:  # [num_entities], steps in and out
         return np.diff(self.adjacency.offsets)
+
+    @cached_property
+    def shared_titles(self) -> frozenset[str]:
+        """Titles, case-folded, that several entities have, as pages that somebody else wrote may."""
+        counts = Counter(title.casefold() for title in self.titles)
+        return frozenset(title for title, count in counts.items() if count > 1)
+
+    @cached_property
+    def unnamed(self) -> np.ndarray:  # [num_entities]
+        """True for blank nodes of RDF to which nobody gave a label."""
+        named = zip(self.ids, self.labels, strict=True)
+        return np.array([entity.startswith(BLANK) and label == entity for entity, label in named], dtype=bool)
 
     def step_name(self, step: int) -> str:
         """The relation, after "~" for a step against the arrow."""

@@ -14,6 +14,9 @@ import pyarrow as pa
 from data_contracts.graph import ATTRIBUTES, ENTITIES, FACTS, PAGES, REJECTED_ROWS, RELATIONS
 from lib.sources.wording import RelationWording, derive_wording, name_types
 
+# How the id of a blank node of RDF begins: a thing that is told of without a name.
+BLANK = "_:"
+
 
 @dataclass
 class RawGraph:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -20,7 +21,7 @@ from rdflib.plugins.parsers.ntriples import W3CNTriplesParser
 from lib.errors import SourceError
 from lib.settings.source import RdfSource
 from lib.sources.files import printable
-from lib.sources.raw_graph import RawGraph
+from lib.sources.raw_graph import BLANK, RawGraph
 from lib.sources.values import add_value
 
 FORMATS = {".ttl": "turtle", ".rdf": "xml", ".xml": "xml", ".nt": "nt"}
@@ -67,8 +68,15 @@ class _Sink:
         self.found.append((subject, predicate, target))
 
 
+class _OwnNames(dict):
+    """Blank nodes by the names that the file gives them; rdflib would draw new ones each time."""
+
+    def get(self, name: str, default: object = None) -> rdflib.BNode:
+        return rdflib.BNode(name)
+
+
 def _parse_lines(graph: RawGraph, path: Path, data: bytes) -> Iterator[Statement]:
-    names: dict[str, rdflib.BNode] = {}
+    names = _OwnNames()
     for number, line in enumerate(data.split(b"\n"), start=1):
         if not line.strip():
             continue
@@ -84,7 +92,7 @@ def _parse_lines(graph: RawGraph, path: Path, data: bytes) -> Iterator[Statement
 
 
 def _parse_whole(path: Path, data: bytes, form: str) -> Iterator[Statement]:
-    parsed = rdflib.Graph()
+    parsed = rdflib.Graph(store="SimpleMemory")  # keeps the order of the file, unlike the default
     try:
         parsed.parse(data=data, format=form)
     except Exception as error:  # the boundary to rdflib, whose parsers raise types of their own and of SAX
@@ -93,7 +101,17 @@ def _parse_whole(path: Path, data: bytes, form: str) -> Iterator[Statement]:
             where=str(path),
             next_step="Mend the place named above, or give N-Triples, of which only the broken lines are set aside.",
         ) from error
-    yield from sorted(parsed)
+    yield from sorted(_number_blank_nodes(parsed))
+
+
+def _number_blank_nodes(statements: Iterable[Statement]) -> Iterator[Statement]:
+    """The statements with blank nodes named by the order in which they appear: rdflib's names differ each time."""
+    names: dict[rdflib.BNode, rdflib.BNode] = {}
+    for statement in statements:
+        for node in statement:
+            if isinstance(node, rdflib.BNode):
+                names.setdefault(node, rdflib.BNode(f"b{len(names)}"))
+        yield tuple(names.get(node, node) for node in statement)  # type: ignore[misc, arg-type]
 
 
 def _add_statements(graph: RawGraph, statements: list[Statement], language: str) -> None:
@@ -126,23 +144,16 @@ def _add_statements(graph: RawGraph, statements: list[Statement], language: str)
 
 
 def _add_literal(graph: RawGraph, entity: str, predicate: str, literal: rdflib.Literal) -> None:
-    """The first value of an attribute counts; dates count as their year."""
+    """The first value of an attribute counts."""
     name = local_name(predicate)
     if (entity, name) in graph.attributes:
         return
     value = literal.toPython()
-    if isinstance(value, date):
-        graph.add_attribute(entity, name, value.year, kind="year")
-    elif isinstance(value, (bool, int, float)):
-        add_value(graph, entity, name, value)
-    elif hasattr(value, "as_tuple"):  # decimal.Decimal
-        add_value(graph, entity, name, float(value))
-    else:
-        add_value(graph, entity, name, str(literal))
+    add_value(graph, entity, name, value if isinstance(value, (bool, int, float, Decimal, date)) else str(literal))
 
 
 def _name(node: rdflib.term.Node) -> str:
-    return f"_:{node}" if isinstance(node, rdflib.BNode) else str(node)
+    return f"{BLANK}{node}" if isinstance(node, rdflib.BNode) else str(node)
 
 
 def local_name(iri: str) -> str:

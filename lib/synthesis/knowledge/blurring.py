@@ -56,9 +56,13 @@ def bucket(number: float) -> tuple[float, float]:
 
 
 def _between(low: float, high: float, text: str, *, half_open: bool = False) -> Blur:
-    if half_open and low >= 0:
-        return Blur(text, lambda other: low <= other["number"] < high)
-    return Blur(text, lambda other: low <= other["number"] <= high)
+    def covers(other: dict) -> bool:
+        number = other["number"]  # None where another entity's value of the same name is a text
+        if number is None:
+            return False
+        return low <= number < high if half_open and low >= 0 else low <= number <= high
+
+    return Blur(text, covers)
 
 
 def _blur_text(text: str) -> Blur | None:

@@ -79,7 +79,7 @@ class ClueBook:
             for step, other in zip(
                 graph.adjacency.steps[low:high].tolist(), graph.adjacency.targets[low:high].tolist(), strict=True
             )
-            if self._inside[other] and other not in avoid
+            if self._inside[other] and other not in avoid and not graph.unnamed[other]
         ]
         first_fact = chance.choice(facts) if facts else None
         rows = graph.attributes_of(node)

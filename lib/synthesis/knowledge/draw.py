@@ -46,7 +46,7 @@ class PathDrawer:
         self._chance = random.Random(seed)
         degrees = graph.degrees
         self._may_leave = (degrees >= settings.min_degree) & (degrees <= settings.max_degree)
-        self._weights = _start_weights(graph, inside & self._may_leave, settings.start_types)
+        self._weights = _start_weights(graph, inside & self._may_leave & ~graph.unnamed, settings.start_types)
 
     @property
     def can_start(self) -> bool:

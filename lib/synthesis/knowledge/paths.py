@@ -118,6 +118,18 @@ def pattern_of(graph: KnowledgeGraph, path: Path) -> tuple[str, ...]:
     return (*names, f"@{path.attribute['name']}") if path.attribute else tuple(names)
 
 
+def find_ambiguity(graph: KnowledgeGraph, path: Path) -> str:
+    """Why a question does not say which entity it means, or its answer not which it is; empty where they do."""
+    if path.attribute is None and graph.unnamed[path.nodes[-1]]:
+        return "the answer has no name"
+    named = [clue.anchor for _, clue in path.clues if clue.anchor is not None]
+    if not path.clues_at(0):
+        named.append(path.nodes[0])
+    if any(graph.titles[node].casefold() in graph.shared_titles for node in named):
+        return "several entities have the title that is to name one"
+    return "" if is_unique(graph, path) else "a step reaches several entities"
+
+
 def is_unique(graph: KnowledgeGraph, path: Path) -> bool:
     """Execute the question on ids, over the whole graph: every stage must leave exactly one entity.
 
@@ -141,16 +153,32 @@ def _cut(reached: np.ndarray, clues: list[Clue]) -> np.ndarray:
     return reached
 
 
-def has_shortcut(graph: KnowledgeGraph, path: Path) -> bool:
-    """Whether one look-up at the start already gives the answer of a longer path."""
-    if path.num_lookups < 2:
-        return False
-    start = path.nodes[0]
+def find_shortcut(graph: KnowledgeGraph, path: Path) -> str:
+    """Why one look-up already gives the answer of a question that is to take several; empty where none does.
+
+    A look-up begins at a named entity: the start, or one that a clue names.
+    """
+    described, answer_at = bool(path.clues_at(0)), len(path.steps)
+    if path.num_lookups < 2 and not described:
+        return ""
+    if path.num_lookups > 1 and _gives_answer(graph, path.nodes[0], path):
+        return "the start's own facts give the answer"
+    for position, clue in path.clues:
+        # A clue about the answer itself names a neighbour of it, which gives it away where it has no other such.
+        about_answer = position == answer_at and path.attribute is None
+        if clue.anchor is not None and _gives_answer(graph, clue.anchor, path, alone=about_answer):
+            return "the facts of an entity that a clue names give the answer"
+    return ""
+
+
+def _gives_answer(graph: KnowledgeGraph, node: int, path: Path, *, alone: bool = False) -> bool:
+    """Whether an entity's own facts or attributes hold the answer; ``alone``: as the only one of a step."""
     if path.attribute is not None:
         value = format_value(path.attribute)
-        return any(format_value(row) == value for row in graph.attributes_of(start))
-    low, high = graph.adjacency.offsets[start], graph.adjacency.offsets[start + 1]
-    return bool((graph.adjacency.targets[low:high] == path.nodes[-1]).any())
+        return any(format_value(row) == value for row in graph.attributes_of(node))
+    low, high = graph.adjacency.offsets[node], graph.adjacency.offsets[node + 1]
+    found = graph.adjacency.targets[low:high] == path.nodes[-1]
+    return bool((found & (graph.adjacency.fan_out[low:high] == 1) if alone else found).any())
 
 
 def effort_of(graph: KnowledgeGraph, path: Path) -> float:

@@ -19,7 +19,7 @@ from lib.synthesis.judge import Judge
 from lib.synthesis.knowledge.candidates import Candidate
 from lib.synthesis.knowledge.draw import PathDrawer
 from lib.synthesis.knowledge.evidence import gather_evidence
-from lib.synthesis.knowledge.paths import Path, answer_of, effort_of, has_shortcut, is_unique, pattern_of
+from lib.synthesis.knowledge.paths import Path, answer_of, effort_of, find_ambiguity, find_shortcut, pattern_of
 from lib.synthesis.knowledge.phrasing import is_told_in_sentences, name_start, phrase_questions, tell_clues
 from lib.synthesis.writer import Draft, Writer
 
@@ -100,9 +100,11 @@ class Sieve:
         path = drawer.add_clues(bare)
         if not self._passes("clues", (path is not None, "no clue singles an entity out"), told) or path is None:
             return None
-        if not self._passes("uniqueness", (is_unique(graph, path), "a step reaches several entities"), told):
+        ambiguity = find_ambiguity(graph, path)
+        if not self._passes("uniqueness", (not ambiguity, ambiguity), told):
             return None
-        if not self._passes("one_hop", (not has_shortcut(graph, path), "the start's own facts give the answer"), told):
+        shortcut = find_shortcut(graph, path)
+        if not self._passes("one_hop", (not shortcut, shortcut), told):
             return None
         evidence = gather_evidence(graph, path)
         if not self._passes("evidence", (evidence is not None, "no page tells one of the facts"), told):

@@ -7,6 +7,7 @@ are made first, so that a training question can be compared with them. The recip
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path as FilePath
 
@@ -32,6 +33,8 @@ from lib.synthesis.knowledge.walkability import warn_of_short_walks
 from lib.synthesis.openai_writer import OpenAIWriter
 from lib.synthesis.template_writer import TemplateWriter
 from lib.synthesis.writer import Writer
+
+logger = logging.getLogger("ropewalk.synthesis")
 
 WRITERS: dict[type, Callable[..., Writer]] = {
     settings_module.TemplateWriter: lambda settings, log: TemplateWriter(),
@@ -111,7 +114,7 @@ def _fill_split(
     """Draw and sift in rounds until the split has its questions or nothing new comes."""
     wanted = _wanted(settings)[name]
     sieve.start_split(name, wanted=wanted)
-    rows: list[dict] = []
+    rows, dropped_before = [], sieve.funnel.dropped()
     idle = 0
     while len(rows) < wanted and idle < IDLE_ROUNDS:
         missing = wanted - len(rows)
@@ -121,6 +124,9 @@ def _fill_split(
         progress.update(done + len(rows), settings.num_questions, name)
     if not rows:
         raise _nothing_qualifies(name, sieve.funnel, settings)
+    if len(rows) < wanted:
+        dropped = {key: count - dropped_before.get(key, 0) for key, count in sieve.funnel.dropped().items()}
+        _warn_of_few(name, len(rows), wanted, dropped)
     return rows
 
 
@@ -164,7 +170,7 @@ REMEDIES = {
     "walks": "widen min_hops..max_hops, min_degree..max_degree or start_types; where most facts lead to several "
     "entities, raise extra_clues",
     "clues": "lower blur, or raise extra_clues",
-    "uniqueness": "lower min_hops",
+    "uniqueness": "lower min_hops, or give pages titles of their own",
     "one_hop": "lower max_hops, or set answer to 'attribute'",
     "evidence": "leave the source's `pages` out, so that pages are written from its facts",
     "balance": "raise max_answer_share or max_pattern_share",
@@ -175,6 +181,16 @@ REMEDIES = {
     "difficulty": "widen min_difficulty..max_difficulty, or the range of successes",
     "an attempt broke": "look at what the judge's endpoint refuses, or set judge.type to 'none'",
 }
+
+
+def _warn_of_few(split: str, found: int, wanted: int, dropped: dict[tuple[str, str], int]) -> None:
+    """Log a warning; ``dropped`` counts by filter and reason what the split lost."""
+    told = f"Split {split!r} has {found:,} of {wanted:,} questions, and no further ones come"
+    (filter_, reason), count = max(dropped.items(), key=lambda item: item[1], default=(("walks", ""), 0))
+    if count:
+        told += f"; {filter_} dropped most: {count:,} ({reason})"
+    remedy = REMEDIES.get(filter_ if count else "walks", REMEDIES["walks"])
+    logger.warning("%s. Lower num_questions, or %s.", told, remedy)
 
 
 def _nothing_qualifies(split: str, funnel: Funnel, settings: SynthesisSettings) -> SynthesisError:

@@ -147,6 +147,36 @@ def test_a_page_that_holds_the_question_is_neither_found_nor_opened():
     assert other.status is CallStatus.OK
 
 
+def test_a_title_that_holds_the_question_is_forbidden_too():
+    asked = question()
+    leaky = PageIndex([asked.prompt, "Other"], [f"{asked.answer}.", f"{asked.answer} is a place."])
+    found, opened = step(leaky, search(f"{asked.prompt} {asked.answer}"), ToolCall("open", {"page": asked.prompt}))
+    assert asked.prompt not in found.content and "Other" in found.content
+    assert opened.status is CallStatus.REFUSED
+
+
+def test_however_many_pages_hold_the_question_the_results_are_filled():
+    asked = question()
+    texts = [f"Round {n}. {asked.prompt}" for n in range(30)] + ["Town 0 lies in the region North."] * 2
+    leaky = PageIndex([f"Quiz {n}" for n in range(30)] + ["Town 0", "North"], texts)
+    (found,) = step(leaky, search(asked.prompt), results_per_search=2)
+    assert [line.split("]")[0] for line in found.content.split("\n")] == ["[Town 0", "[North"]
+
+
+def test_pages_of_one_title_are_told_apart_by_their_ids():
+    titles, texts = ["Mercury", "MERCURY", "Venus"], ["Mercury is a planet.", "Mercury is a metal.", "Venus is hot."]
+    index = PageIndex(titles, texts, ["p1", "p2", "p3"])
+    found, shared, metal, venus = step(
+        index,
+        search("mercury metal"),
+        *(ToolCall("open", {"page": page}) for page in ("mercury", "Mercury (P2)", "venus")),
+    )
+    assert found.content.split("\n")[0] == "[MERCURY (p2)] Mercury is a metal."
+    assert shared.status is CallStatus.OK
+    assert shared.content == "Several pages have this title: Mercury (p1); MERCURY (p2)"
+    assert (metal.content, venus.content) == ("Mercury is a metal.", "Venus is hot.")
+
+
 def test_a_question_without_words_forbids_nothing():
     index = PageIndex(["Other"], ["Some text."])
     assert index.open("Other", characters=100, forbidden="???") == "Some text."

@@ -50,6 +50,8 @@ def test_a_user_s_own_toml_is_a_profile(tmp_path):
         (["policy.type=nanno"], ["policy.type", "'nanno'", "'smollm2', 'nano', 'pretrained'"]),
         (["workers.precision=float23"], ["workers.precision", "'float32' or 'bfloat16'", "Did you mean 'float32'"]),
         (["synthesis.min_hops=9"], ["min_hops must not exceed max_hops"]),
+        (["synthesis.max_hops=5"], ["synthesis.max_hops (5)", "environment.max_tool_calls (4)"]),
+        (["environment.max_tool_calls=1"], ["synthesis.max_hops (2)", "environment.max_tool_calls (1)"]),
         (["seed.deep=1"], ["seed"]),
         (["policy=4"], ["policy", "given: 4"]),
         (["reinforce=4"], ["reinforce is a section", "given: 4"]),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import logging
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -194,3 +197,210 @@ def test_blank_labels_and_numbers_beyond_all_bounds_are_left_out(tmp_path: Path)
     tables = _build(tmp_path / "out", tmp_path / "t.tsv", entities=tmp_path / "e.jsonl")
     assert {row["id"]: row["label"] for row in tables["entities"]} == {"a": "a", "b": "Bee", "c": "c"}
     assert tables["attributes"] == []
+
+
+def _labels(tables: dict[str, list[dict]]) -> dict[str, str]:
+    return {row["id"]: row["label"] for row in tables["entities"]}
+
+
+def _values(tables: dict[str, list[dict]]) -> dict[tuple[str, str], tuple]:
+    found = ((row["entity_id"], row["name"], row["kind"], row["number"], row["text"]) for row in tables["attributes"])
+    return {(entity, name): (kind, number if text is None else text) for entity, name, kind, number, text in found}
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("further", ["source", "target", "object", "property", "h", "r", "t"])
+def test_a_further_column_never_takes_the_place_of_one_that_has_the_name(
+    tmp_path: Path, form: str, further: str
+) -> None:
+    rows = [dict(zip(("head", "relation", "tail", further), (*row, "Wikipedia"), strict=True)) for row in ROWS]
+    path = tmp_path / f"t.{form}"
+    _write_records(path, rows)
+    assert _facts(_build(tmp_path / "out", path)) == ROWS
+
+
+def _write_records(path: Path, rows: list[dict]) -> None:
+    if path.suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    elif path.suffix == ".jsonl":
+        path.write_text("\n".join(map(json.dumps, rows)))
+    else:
+        path.write_text("\n".join(",".join(map(str, row)) for row in [list(rows[0]), *(r.values() for r in rows)]))
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("names", [("subject", "predicate", "object"), ("source", "property", "target"), "hrt"])
+def test_synonyms_stand_for_columns_that_are_not_there(tmp_path: Path, form: str, names: tuple) -> None:
+    path = tmp_path / f"t.{form}"
+    _write_records(path, [dict(zip(names, row, strict=True)) for row in ROWS])
+    assert _facts(_build(tmp_path / "out", path)) == ROWS
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_two_columns_that_stand_for_the_same_are_both_named(tmp_path: Path, form: str) -> None:
+    path = tmp_path / f"t.{form}"
+    _write_records(path, [{"subject": "a", "relation": "r", "tail": "b", "source": "Wikipedia"}])
+    with pytest.raises(SourceError, match="'head': 'subject' and 'source'") as caught:
+        _build(tmp_path / "out", path)
+    assert caught.value.where == f"{path}, line 1"
+
+
+def test_what_the_first_object_decides_about_keys_holds_for_the_whole_file(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    first, headless = {"head": "a", "relation": "r", "tail": "b"}, {"relation": "r", "tail": "b", "source": "Wikipedia"}
+    path.write_text("\n".join(map(json.dumps, (first, headless))))
+    tables = _build(tmp_path / "out", path)
+    assert _facts(tables) == [("a", "r", "b")]
+    assert [(row["line"], row["reason"]) for row in tables["rejected_rows"]] == [(2, "head empty")]
+    path.write_text("\n".join(map(json.dumps, ({"source": "a", "relation": "r", "tail": "b"}, first))))
+    with pytest.raises(SourceError, match="'source' and 'head'"):
+        _build(tmp_path / "out", path)
+
+
+def test_attributes_of_an_entity_keep_the_names_of_columns_of_triples(tmp_path: Path) -> None:
+    _write_rows(tmp_path / "t.tsv")
+    (tmp_path / "e.csv").write_text("id,label,name,source,target\na,Aa,Ah,Rhine,Sea\n")
+    tables = _build(tmp_path / "out", tmp_path / "t.tsv", entities=tmp_path / "e.csv")
+    assert _labels(tables)["a"] == "Aa"
+    told = {name: value for (_, name), (_, value) in _values(tables).items()}
+    assert told == {"name": "Ah", "source": "Rhine", "target": "Sea"}
+
+
+def test_a_column_without_a_name_is_left_out(tmp_path: Path) -> None:
+    _write_rows(tmp_path / "t.tsv")
+    (tmp_path / "e.csv").write_text(",id,label\n0,a,Aa\n")
+    tables = _build(tmp_path / "out", tmp_path / "t.tsv", entities=tmp_path / "e.csv")
+    assert (_labels(tables)["a"], tables["attributes"]) == ("Aa", [])
+
+
+@pytest.mark.parametrize("header", ["head,relation,tail\n", ""])
+def test_a_row_with_more_cells_than_columns_is_set_aside(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(f"{header}a,r,b\nWashington, D.C.,capital of,USA\nb,r,c,\n")
+    tables = _build(tmp_path / "out", path)
+    assert _facts(tables) == [("a", "r", "b"), ("b", "r", "c")]
+    (row,) = tables["rejected_rows"]
+    assert (row["line"], row["reason"]) == (2 + bool(header), "4 columns instead of 3")
+
+
+def test_without_a_header_further_columns_are_those_of_the_first_row(tmp_path: Path) -> None:
+    path = tmp_path / "t.tsv"
+    path.write_text("a\tr\tb\ttrain\nb\tr\tc\ttest\nc\t\tr\td\ttrain\nd\tr\te\n")
+    tables = _build(tmp_path / "out", path)
+    assert _facts(tables) == [("a", "r", "b"), ("b", "r", "c"), ("d", "r", "e")]
+    assert [row["reason"] for row in tables["rejected_rows"]] == ["5 columns instead of 4"]
+
+
+def test_a_json_list_of_more_values_than_columns_is_set_aside(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text('["Washington", "D.C.", "capital of", "USA"]\n["a", "r", "b"]\n')
+    tables = _build(tmp_path / "out", path)
+    assert _facts(tables) == [("a", "r", "b")]
+    assert [row["reason"] for row in tables["rejected_rows"]] == ["4 values instead of 3"]
+
+
+def test_a_title_and_a_blank_line_may_stand_above_the_header(tmp_path: Path) -> None:
+    path = tmp_path / "t.tsv"
+    path.write_text("My towns\n\nhead\trelation\ttail\na\tr\tb\n")
+    tables = _build(tmp_path / "out", path)
+    assert _facts(tables) == [("a", "r", "b")]
+    assert [row["line"] for row in tables["rejected_rows"]] == [1]
+
+
+def test_entities_and_relations_of_two_columns_need_no_header(tmp_path: Path) -> None:
+    _write_rows(tmp_path / "t.tsv")
+    (tmp_path / "e.tsv").write_text("a\tAachen\nb\tBonn\n")
+    (tmp_path / "r.tsv").write_text("capital\thas as its seat\n")
+    tables = _build(tmp_path / "out", tmp_path / "t.tsv", entities=tmp_path / "e.tsv", relations=tmp_path / "r.tsv")
+    assert _labels(tables) == {"a": "Aachen", "b": "Bonn", "c": "c"}
+    assert "has as its seat" in {row["phrase"] for row in tables["relations"]}
+    assert tables["rejected_rows"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("entities", "id\tlabel\n\tBonn\n"), ("relations", "relation\tphrase\n"), ("pages", "p1\tA page\n")],
+)
+def test_a_further_file_of_which_no_row_fits_is_an_error(tmp_path: Path, name: str, content: str) -> None:
+    _write_rows(tmp_path / "t.tsv")
+    path = tmp_path / "more.tsv"
+    path.write_text(content)
+    with pytest.raises(SourceError, match="Not a single row") as caught:
+        _build(tmp_path / "out", tmp_path / "t.tsv", **{name: path})
+    assert caught.value.where == str(path)
+
+
+def test_ids_and_relations_that_are_no_single_values_are_set_aside(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    rows = [("a", "r", "b"), ({"id": "a"}, "r", "b"), ("a", ["r", "s"], "b"), (1, "r", 2)]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "e.jsonl").write_text('{"id": ["a"]}\n{"id": "a", "label": {"en": "Aa"}}\n{"id": "b", "label": "Bee"}')
+    tables = _build(tmp_path / "out", path, entities=tmp_path / "e.jsonl")
+    assert _facts(tables) == [("a", "r", "b"), ("1", "r", "2")]
+    assert _labels(tables) == {"b": "Bee", "a": "a", "1": "1", "2": "2"}
+    assert [(row["line"], row["reason"]) for row in tables["rejected_rows"]] == [
+        (1, "id not a single value"),
+        (2, "label not a single value"),
+        (2, "head not a single value"),
+        (3, "relation not a single value"),
+    ]
+
+
+def test_of_several_types_the_first_counts(tmp_path: Path) -> None:
+    _write_rows(tmp_path / "t.tsv")
+    types = {"a": ["city", "capital"], "b": [], "c": "country"}
+    (tmp_path / "e.jsonl").write_text("\n".join(json.dumps({"id": key, "type": type_}) for key, type_ in types.items()))
+    tables = _build(tmp_path / "out", tmp_path / "t.tsv", entities=tmp_path / "e.jsonl")
+    assert {row["id"]: row["type"] for row in tables["entities"]} == {"a": "city", "b": "", "c": "country"}
+
+
+def test_decimals_of_parquet_are_numbers_and_dates_are_years(tmp_path: Path) -> None:
+    _write_rows(tmp_path / "t.tsv")
+    row = {"id": "a", "area_km2": Decimal("12.50"), "inception": date(1191, 5, 1), "opened": datetime(1990, 1, 1)}
+    pq.write_table(pa.Table.from_pylist([row]), tmp_path / "e.parquet")
+    tables = _build(tmp_path / "out", tmp_path / "t.tsv", entities=tmp_path / "e.parquet")
+    assert _values(tables) == {
+        ("a", "area_km2"): ("number", 12.5),
+        ("a", "inception"): ("year", 1191.0),
+        ("a", "opened"): ("year", 1990.0),
+    }
+    assert tables["attributes"][0]["unit"] == "km²"
+
+
+def test_bytes_of_parquet_are_read_as_text(tmp_path: Path) -> None:
+    columns = {"head": [b"a", b"\xff", b"b"], "relation": [b"r"] * 3, "tail": [b"b", b"b", b"c"]}
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    tables = _build(tmp_path / "out", tmp_path / "t.parquet")
+    assert _facts(tables) == [("a", "r", "b"), ("b", "r", "c")]
+    assert [(row["line"], row["reason"]) for row in tables["rejected_rows"]] == [(2, "not UTF-8")]
+
+
+def test_parquet_with_text_that_is_no_utf_8_names_the_file(tmp_path: Path) -> None:
+    offsets, data = pa.py_buffer((0).to_bytes(4, "little") + (2).to_bytes(4, "little")), pa.py_buffer(b"\xff\xfe")
+    broken = pa.Array.from_buffers(pa.string(), 1, [None, offsets, data])
+    pq.write_table(pa.table({"head": broken, "relation": ["r"], "tail": ["b"]}), tmp_path / "t.parquet")
+    with pytest.raises(SourceError, match="cannot be read") as caught:
+        _build(tmp_path / "out", tmp_path / "t.parquet")
+    assert caught.value.where == str(tmp_path / "t.parquet")
+
+
+def test_words_for_nothing_among_numbers_are_missing_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("ropewalk").propagate = True
+    _write_rows(tmp_path / "t.tsv")
+    (tmp_path / "e.csv").write_text("id,population,code\na,1200,NA\nb,n/a,DE\nc,Unknown,7\n")
+    tables = _build(tmp_path / "out", tmp_path / "t.tsv", entities=tmp_path / "e.csv")
+    assert _values(tables) == {
+        ("a", "population"): ("number", 1200.0),
+        ("a", "code"): ("text", "NA"),
+        ("b", "code"): ("text", "DE"),
+        ("c", "code"): ("text", "7"),
+    }
+    assert "2 of population" in caplog.text and "e.csv" in caplog.text
+
+
+def test_words_for_nothing_among_numbers_of_json_are_missing_too(tmp_path: Path) -> None:
+    _write_rows(tmp_path / "t.tsv")
+    rows = [{"id": "a", "attributes": {"population": 1200}}, {"id": "b", "attributes": {"population": "unknown"}}]
+    (tmp_path / "e.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    tables = _build(tmp_path / "out", tmp_path / "t.tsv", entities=tmp_path / "e.jsonl")
+    assert _values(tables) == {("a", "population"): ("number", 1200.0)}

@@ -42,3 +42,9 @@ def test_values_read_as_ranges_buckets_and_beginnings() -> None:
 def test_a_bucket_leaves_its_neighbours_out() -> None:
     blur = blur_value(_row("number", 300.0))
     assert [blur.covers(_row("number", float(n))) for n in (199, 200, 499, 500)] == [False, True, True, False]
+
+
+def test_a_range_leaves_texts_out_and_a_beginning_leaves_numbers_out() -> None:
+    number, year, text = _row("number", 1200.0), _row("year", 1866.0), _row("text", "many")
+    assert not any(blur_value(row).covers(text) for row in (number, year))
+    assert not blur_value(text).covers(number)

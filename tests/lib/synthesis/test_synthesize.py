@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -15,7 +17,7 @@ import pytest
 from data_contracts.questions import FUNNEL, QUESTIONS, SPLITS
 from lib.errors import ArtifactError, SynthesisError
 from lib.progress import Silent
-from lib.settings.source import TriplesSource
+from lib.settings.source import RdfSource, TriplesSource
 from lib.settings.synthesis import SynthesisSettings
 from lib.sources.build import build_graph
 from lib.sources.graph import load_graph
@@ -217,6 +219,57 @@ def test_a_graph_without_a_walk_is_an_error_that_says_so(tmp_path: Path, make_qu
 def test_start_types_that_are_not_there_are_an_error(towns: Path, make_questions: Make) -> None:
     with pytest.raises(SynthesisError, match="start_types"):
         make_questions(towns, start_types=("planet",))
+
+
+def test_a_split_that_runs_dry_says_how_many_questions_it_has_and_what_dropped_most(
+    towns: Path, make_questions: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    logging.getLogger("ropewalk").propagate = True
+    rows, _ = make_questions(towns, num_questions=4000, min_difficulty=0.3)
+    found = sum(row["split"] == "test" for row in rows)
+    (told,) = [record.getMessage() for record in caplog.records if "'test'" in record.getMessage()]
+    assert told.startswith(f"Split 'test' has {found} of 1,000 questions")
+    assert "difficulty dropped most" in told and "easier than min_difficulty" in told
+    assert "widen min_difficulty..max_difficulty" in told
+
+
+def test_a_start_whose_title_another_entity_shares_is_not_asked_about(tmp_path: Path, make_questions: Make) -> None:
+    names = [f"Person {i // 2 if i < 20 else i}" for i in range(120)]
+    triples = [(f"p{i}", relation, f"{relation[0]}{i}") for i in range(120) for relation in ("town", "job")]
+    pages = [
+        {
+            "id": f"page{i}",
+            "entity_id": f"p{i}",
+            "title": name,
+            "text": f"{name} has the town t{i}.\n{name} has the job j{i}.",
+        }
+        for i, name in enumerate(names)
+    ]
+    (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, triples)))
+    (tmp_path / "p.jsonl").write_text("\n".join(map(json.dumps, pages)))
+    source = TriplesSource(type="triples", triples=tmp_path / "t.jsonl", pages=tmp_path / "p.jsonl")
+    build_graph(source, out=tmp_path / "graph", progress=Silent())
+    rows, funnel = make_questions(tmp_path / "graph", num_questions=200, max_hops=1, max_pattern_share=1.0)
+    starts = {row["source_ids"][0] for row in rows}
+    assert any(start.startswith("p") for start in starts)
+    assert not starts & {f"p{i}" for i in range(20)}
+    assert any("several entities have the title" in row["reason"] for row in funnel)
+
+
+def test_a_blank_node_is_passed_through_and_neither_start_nor_answer(tmp_path: Path, make_questions: Make) -> None:
+    lines = [
+        f":P{i} rdfs:label 'Person {i}' ; :home [ :town :T{i} ; :street :S{i} ; :postcode 'C{i}' ] ."
+        f":T{i} rdfs:label 'Town {i}' . :S{i} rdfs:label 'Street {i}' ."
+        for i in range(60)
+    ]
+    prefixes = "@prefix : <http://x.org/> . @prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> .\n"
+    (tmp_path / "g.ttl").write_text(prefixes + "\n".join(lines))
+    build_graph(RdfSource(type="rdf", path=tmp_path / "g.ttl"), out=tmp_path / "graph", progress=Silent())
+    rows, funnel = make_questions(tmp_path / "graph", num_questions=60, max_pattern_share=1.0)
+    assert not any("_:" in row["prompt"] or "_:" in row["answer"] for row in rows)
+    assert not any(row["source_ids"][0].startswith("_:") for row in rows)
+    assert any(entity.startswith("_:") for row in rows for entity in row["source_ids"])
+    assert any(row["reason"] == "the answer has no name" for row in funnel)
 
 
 def test_a_missing_table_is_named(tmp_path: Path, make_questions: Make) -> None:
