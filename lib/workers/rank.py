@@ -40,7 +40,7 @@ def run_rank(main: Callable[[Job], None]) -> None:
     rank, num_ranks = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     folder, record = spec.files.ranks, RankRecord.of_this_process(rank)
     # First of all: a rank whose record says that it runs must be able to say that it was told to end.
-    _leave_on_sigterm(lambda: record.ended(RankStatus.TERMINATED).write(folder))
+    has_last_word = _leave_on_sigterm(lambda: record.ended(RankStatus.TERMINATED).write(folder))
     try:
         record.write(folder)
         stacks = stack_file(folder, rank).open("w")
@@ -55,6 +55,7 @@ def run_rank(main: Callable[[Job], None]) -> None:
     else:
         last_word, code = record.ended(RankStatus.DONE), 0
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    has_last_word.set()
     with contextlib.suppress(OSError):  # on a full disk the exit code alone tells
         last_word.write(folder)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -73,21 +74,25 @@ def _job(spec: JobSpec, rank: int, num_ranks: int) -> Job:
     return Job(spec.settings, spec.inputs, spec.out, spec.scratch, spec.seed, rank, num_ranks, progress)
 
 
-def _leave_on_sigterm(say_so: Callable[[], None]) -> None:
+def _leave_on_sigterm(say_so: Callable[[], None]) -> threading.Event:
     """SIGTERM raises `Terminated` in Python code, and ends the process soon also when native code never returns.
 
-    Python runs signal handlers between bytecodes only; the byte that it writes to the wake-up pipe at
-    once reaches a thread, which native code that has released the interpreter lock does not hold up.
+    Returns the event to set when the rank has its last word, which nothing then cuts off. Python runs signal
+    handlers between bytecodes only; the byte that it writes to the wake-up pipe at once reaches a thread, which
+    native code that has released the interpreter lock does not hold up.
     """
+    has_last_word = threading.Event()
 
     def raise_terminated(number: int, frame: FrameType | None) -> None:
+        # Once: the launcher passes on what the guard has sent to all, and a second one would cut the last word off.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise Terminated(EXIT_TERMINATED)
 
     def wait_and_leave() -> None:
         while os.read(receiving, 1)[0] != signal.SIGTERM:
             continue
         time.sleep(LEAVE_WITHIN_S)
-        if signal.getsignal(signal.SIGTERM) is raise_terminated:  # the last word is not yet written
+        if not has_last_word.is_set():
             say_so()
             os._exit(EXIT_TERMINATED)
 
@@ -96,3 +101,4 @@ def _leave_on_sigterm(say_so: Callable[[], None]) -> None:
     signal.signal(signal.SIGTERM, raise_terminated)
     signal.set_wakeup_fd(sending, warn_on_full_buffer=False)
     threading.Thread(target=wait_and_leave, daemon=True, name="leave-on-sigterm").start()
+    return has_last_word

@@ -238,3 +238,18 @@ def test_a_rank_stuck_in_native_code_still_leaves_on_sigterm(make_spec, recorded
     assert time.monotonic() - started < 60
     assert read_records(spec.files.ranks)[0].status is RankStatus.TERMINATED
     assert os.path.exists(spec.files.log)
+
+
+def test_a_rank_that_is_told_to_end_many_times_says_so_once(make_spec):
+    """The guard tells all processes to end, and the launcher its ranks once more."""
+    spec = make_spec("waiting_job", "process")
+    spec.files.ranks.mkdir(parents=True)
+    spec.files.spec.write_text(spec.to_json())
+    line = [sys.executable, "-m", spec.module, "--job", str(spec.files.spec)]
+    with subprocess.Popen(line) as rank:
+        deadline = time.monotonic() + 60
+        while not spec.files.progress.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        while rank.poll() is None:
+            rank.terminate()
+    assert read_records(spec.files.ranks)[0].status is RankStatus.TERMINATED
