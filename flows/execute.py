@@ -41,6 +41,8 @@ def execute(request: Request, server: LocalServer | None, listens: Listener) -> 
     Errors of stages are raised as they are; finished stages stay in the store. A server that is
     still starting is waited for.
     """
+    from prefect.settings import temporary_settings
+
     from flows.pipeline import pipeline, single_stage
 
     if server is not None:
@@ -55,16 +57,27 @@ def execute(request: Request, server: LocalServer | None, listens: Listener) -> 
     }
     token = listener.set(listens)
     try:
-        if request.only:
-            state = single_stage(stage=request.only, **shared, return_state=True)
-        else:
-            state = pipeline(**shared, return_state=True)
+        with temporary_settings(_without_heartbeats()):
+            if request.only:
+                state = single_stage(stage=request.only, **shared, return_state=True)
+            else:
+                state = pipeline(**shared, return_state=True)
     finally:
         listener.reset(token)
     expected = len(STAGES) if state.is_completed() and not request.only else 1
     with suppress(OSError):  # a server that has gone away must not hide what became of the run
         _settle(state.state_details.flow_run_id, num_tasks=expected)
     return state.result()
+
+
+def _without_heartbeats() -> dict[Any, None]:
+    """Settings that leave out what nobody here listens for, unless the user has asked for it.
+
+    At the end of a run Prefect waits up to a second for the thread that sends heartbeats.
+    """
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY as FREQUENCY
+
+    return {} if FREQUENCY.name in os.environ else {FREQUENCY: None}
 
 
 def _interrupt_on_signals() -> None:

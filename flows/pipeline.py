@@ -23,8 +23,7 @@ from tasks.synthesize import synthesize
 from tasks.warm_up import warm_up
 
 
-# Synchronous, since stages run event loops of their own; the price is a second at the end of a run,
-# in which Prefect joins its heartbeat thread.
+# Synchronous, since stages run event loops of their own.
 @flow(name="ropewalk", validate_parameters=False)
 def pipeline(
     profile: str, overrides: list[str], seed: int | None, store: str, recompute: list[str]
