@@ -1,4 +1,4 @@
-# `make run` runs the whole pipeline, `make test` passes all tests; both set up .venv first.
+# `make run` runs the whole pipeline, `make serve` operates it, `make test` passes all tests; all set up .venv first.
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,10 +8,13 @@ PROFILE ?= laptop
 PYTEST_WORKERS ?= 2
 ARGS ?=
 
-.PHONY: run test lint clean
+.PHONY: run serve test lint clean
 
 run: $(VENV)/.installed
 	@$(BIN)/ropewalk run --profile $(PROFILE) $(ARGS)
+
+serve: $(VENV)/.installed
+	@$(BIN)/ropewalk serve --profile $(PROFILE) $(ARGS)
 
 test: $(VENV)/.installed-test
 	@$(BIN)/ruff check .

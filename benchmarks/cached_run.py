@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from flows.server import LocalServer
+from flows.operating.server import LocalServer
 
 
 def run(profile: str, store: Path, url: str | None = None) -> float:

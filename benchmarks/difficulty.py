@@ -18,9 +18,11 @@ from lib.bootstrap import bootstrap_mean
 from lib.progress import Silent
 from lib.rollout.attempt import attempt
 from lib.rollout.choose_questions import choose_questions
+from lib.rollout.worlds import Sources
 from lib.settings.load import load_settings
 from lib.sources.build import build_graph
 from lib.synthesis.knowledge.synthesize import synthesize
+from lib.synthesis.question_set import write_question_set
 
 # What each rung changes, against the profile.
 RUNGS = {
@@ -56,13 +58,14 @@ def main() -> None:
             folder = Path(name) / str(place)
             folder.mkdir()
             settings = load_settings(chosen.profile, [*ROOM, *overrides], chosen.seed)
-            synthesize(settings.synthesis, graph=graph, out=folder, seed=chosen.seed, progress=Silent())
+            made = synthesize(settings.synthesis, graph=graph, seed=chosen.seed, progress=Silent())
+            write_question_set({"knowledge": made}, folder)
             questions = choose_questions(
                 folder / "questions.parquet", split="test", count=chosen.questions, seed=chosen.seed
             )
             rows = attempt(
                 questions,
-                pages=graph,
+                sources=Sources(graph=graph),
                 checkpoint=chosen.checkpoint,
                 policy="policy",
                 benchmark=rung,

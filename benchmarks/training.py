@@ -21,11 +21,12 @@ import torch
 from lib.learning.action_logprobs import ActionLogProbs
 from lib.learning.token_batch import Sample, make_micro_batches
 from lib.policy.load import load_model
+from lib.settings.learning import WorkerSettings
 
 
 def ours(model: torch.nn.Module, samples: list[Sample]) -> None:
     wrapped = ActionLogProbs(model, dtype=torch.bfloat16)
-    batches = make_micro_batches(samples)
+    batches = make_micro_batches(samples, max_nodes=WorkerSettings().micro_batch_tokens)
     count = sum(len(batch.place) for batch in batches)
     for batch in batches:
         (-wrapped(batch).sum() / count).backward()

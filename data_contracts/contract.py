@@ -133,6 +133,11 @@ def required(name: str, type_: pa.DataType) -> pa.Field:
     return pa.field(name, type_, nullable=False)
 
 
+def measured(name: str) -> pa.Field:
+    """A number that tells of the machine and its day, such as seconds; it is no part of the artifact's digest."""
+    return pa.field(name, pa.float64(), nullable=False, metadata={"measured": "yes"})
+
+
 @dataclass(frozen=True)
 class ArtifactKind:
     """What one kind of artifact consists of: its tables, and folders or files that hold no table."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from data_contracts.contract import ArtifactKind, Contract, Rule, optional, required
+from data_contracts.contract import ArtifactKind, Contract, Rule, measured, optional, required
 
 TURN = pa.struct(
     [
@@ -22,7 +22,7 @@ TOOL_CALL = pa.struct(
         ("name", pa.string()),
         ("arguments", pa.string()),  # JSON
         ("status", pa.string()),
-        ("latency_s", pa.float64()),
+        measured("latency_s").with_nullable(True),
     ]
 )
 
@@ -30,12 +30,13 @@ REWARD_PART = pa.struct([("name", pa.string()), ("value", pa.float64())])
 
 EPISODES = Contract(
     name="episodes",
-    version=1,
+    version=2,
     schema=pa.schema(
         [
             required("id", pa.string()),
             required("question_id", pa.string()),
             required("group_id", pa.string()),
+            required("domain", pa.string()),
             required("policy", pa.string()),
             required("benchmark", pa.string()),
             required("sample", pa.int32()),
@@ -48,12 +49,13 @@ EPISODES = Contract(
             required("status", pa.string()),
             optional("error", pa.string()),
             optional("answer", pa.string()),
+            optional("answer_key", pa.string()),  # equal for answers that amount to the same; null: to nothing
             required("correct", pa.bool_()),
             required("well_formed", pa.bool_()),
             required("reward", pa.float64()),
             required("reward_parts", pa.list_(REWARD_PART)),
             required("seed", pa.int64()),
-            required("seconds", pa.float64()),
+            measured("seconds"),
         ]
     ),
     rules=(

@@ -20,7 +20,7 @@ EVIDENCE = pa.struct(
 
 QUESTIONS = Contract(
     name="questions",
-    version=1,
+    version=2,
     schema=pa.schema(
         [
             required("id", pa.string()),
@@ -35,6 +35,7 @@ QUESTIONS = Contract(
             optional("images", pa.list_(pa.string())),
             optional("database_id", pa.string()),
             optional("gold_sql", pa.string()),
+            optional("level", pa.string()),  # of an SQL question: Spider's hardness, or a benchmark's own word
             required(
                 "source_ids", pa.list_(pa.string())
             ),  # entities of the path, start first, then those that clues name
@@ -47,6 +48,7 @@ QUESTIONS = Contract(
     rules=(
         Rule("prompt is not empty", "trim(prompt) <> ''"),
         Rule("answer is not empty", "trim(answer) <> ''"),
+        Rule("an SQL question has its database", "domain <> 'sql' OR database_id IS NOT NULL"),
         Rule("split is known", "split IN ('train', 'validation', 'test')"),
         Rule("difficulty is a share", "difficulty BETWEEN 0 AND 1"),
         Rule("the answer is not in the prompt", "NOT contains(lower(prompt), lower(answer)) OR length(answer) < 3"),
@@ -56,11 +58,12 @@ QUESTIONS = Contract(
 
 FUNNEL = Contract(
     name="funnel",
-    version=1,
+    version=2,
     schema=pa.schema(
         [
             required("position", pa.int32()),
-            required("filter", pa.string()),  # "walks" first, then each filter in order, "kept" last
+            required("domain", pa.string()),
+            required("filter", pa.string()),  # "walks" or "drawn" first, then each filter in order, "kept" last
             required("reason", pa.string()),  # "" for the rows that went on
             required("count", pa.int64()),
             required("example", pa.string()),

@@ -7,13 +7,21 @@ import pyarrow as pa
 from data_contracts.contract import ArtifactKind, Contract, Rule, required
 from data_contracts.episodes import EPISODES
 
+# What policies are tried on: the held-out questions of a domain, as `held_out_sql`, or a benchmark by its name.
+HELD_OUT = "held_out_"
+# Attempts of another kind at the same questions have a suffix.
+SAMPLED = "_sampled"
+# SQL answers as the official evaluators read them: `predictions/<benchmark>/<policy>.sql` and the like.
+PREDICTIONS = "predictions"
+
 SCORES = Contract(
     name="scores",
-    version=1,
+    version=2,
     schema=pa.schema(
         [
             required("policy", pa.string()),
             required("benchmark", pa.string()),
+            required("domain", pa.string()),
             required("metric", pa.string()),
             required("value", pa.float64()),
             required("low", pa.float64()),  # 95 % bootstrap interval over questions
@@ -31,5 +39,5 @@ SCORES = Contract(
     key=("policy", "benchmark", "metric", "k", "decoding"),
 )
 
-SCORE_SET = ArtifactKind(name="scores", tables=(SCORES, EPISODES), summary="scores")
+SCORE_SET = ArtifactKind(name="scores", tables=(SCORES, EPISODES), paths=(PREDICTIONS,), summary="scores")
 REPORT = ArtifactKind(name="report", tables=(), paths=("report.html", "run.duckdb"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from data_contracts.contract import ArtifactKind, Contract, Rule, required
+from data_contracts.contract import ArtifactKind, Contract, Rule, measured, required
 from data_contracts.episodes import EPISODES
 
 COUNT = pa.struct([("reason", pa.string()), ("count", pa.int64())])
@@ -33,8 +33,8 @@ STEPS = Contract(
             required("tool_calls_mean", pa.float64()),
             required("turns_mean", pa.float64()),
             required("well_formed_share", pa.float64()),
-            required("seconds_rollout", pa.float64()),
-            required("seconds_train", pa.float64()),
+            measured("seconds_rollout"),
+            measured("seconds_train"),
         ]
     ),
     rules=(Rule("loss is finite", "isfinite(loss)"), Rule("steps count from 1", "step >= 1")),

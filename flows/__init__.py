@@ -1,1 +1,1 @@
-"""Which stage follows which, and the command line. Wiring only."""
+"""Which stage follows which: the flows, what they can be asked for, their deployments. Wiring only."""

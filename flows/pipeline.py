@@ -2,61 +2,68 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from prefect import flow
 
-from flows.plan import known_inputs
+from flows.hooks import HOOKS
+from flows.parameters import Domains, Given, Profile, Seed, Setting, StageName, StorePath, open_run
 from flows.stages import find_stage
-from lib.settings.load import load_settings
+from lib.settings.load import DEFAULT_PROFILE
 from lib.store.manifest import Reference
 from tasks.base import base
+from tasks.databases import databases
 from tasks.demonstrate import demonstrate
 from tasks.evaluate import evaluate
 from tasks.extrapolate import extrapolate
-from tasks.prefect_task import references_of, stage_task
+from tasks.lineage import lineage
+from tasks.prefect_task import references_of
 from tasks.reinforce import reinforce
 from tasks.report import report
-from tasks.run import Run
 from tasks.source import source
 from tasks.synthesize import synthesize
 from tasks.warm_up import warm_up
 
 
 # Synchronous, since stages run event loops of their own.
-@flow(name="ropewalk", validate_parameters=False)
+@flow(name="ropewalk", **HOOKS)
 def pipeline(
-    profile: str, overrides: list[str], seed: int | None, store: str, recompute: list[str]
+    profile: Profile = DEFAULT_PROFILE,
+    seed: Seed | None = None,
+    domains: Domains = [],  # noqa: B006 - Prefect shows it in the form, and nobody changes it
+    settings: list[Setting] = [],  # noqa: B006
+    recompute: list[StageName] = [],  # noqa: B006
+    given: Given = Given(),  # noqa: B008 - frozen
+    store: StorePath = "",
 ) -> dict[str, Reference]:
-    """Every stage in turn; those in `recompute` run even where their artifact is known."""
-    run = Run(load_settings(profile, overrides, seed), Path(store), recompute)
-    graph = source(run)
-    questions = synthesize(run, source=graph)
-    start = base(run, source=graph)
-    shown = demonstrate(run, source=graph, synthesize=questions, base=start)
+    """Run the chain; stages whose artifact is known and whole come from the store.
+
+    Args:
+        profile: The settings to start from.
+        seed: Every other seed derives from it; empty: the profile's.
+        domains: What questions are made about; none: the profile's.
+        settings: Differences from the profile, SECTION.KEY=VALUE.
+        recompute: Stages to compute even where their artifact is known.
+        given: What to take in place of a stage's own artifact: `latest`, `imported`, KIND/DIGEST or nothing.
+        store: Where artifacts are, an absolute path; empty: ROPEWALK_STORE of the worker.
+    """
+    run = open_run(profile, seed, domains, settings, store, recompute, given)
+    sources = {task.name: task(run) for task in (source, databases) if find_stage(task.name).is_wanted(run.settings)}
+    questions = synthesize(run, **sources)
+    start = base(run, **sources)
+    shown = demonstrate(run, **sources, synthesize=questions, base=start)
     warm = warm_up(run, base=start, demonstrate=shown)
-    trained = reinforce(run, source=graph, synthesize=questions, warm_up=warm)
-    ahead = extrapolate(run, source=graph, synthesize=questions, warm_up=warm, reinforce=trained)
+    trained = reinforce(run, **sources, synthesize=questions, warm_up=warm)
+    ahead = extrapolate(run, **sources, synthesize=questions, warm_up=warm, reinforce=trained)
     policies = {"base": start, "warm_up": warm, "reinforce": trained, "extrapolate": ahead}
-    scores = evaluate(run, source=graph, synthesize=questions, **policies)
-    page = report(run, source=graph, synthesize=questions, demonstrate=shown, evaluate=scores, **policies)
-    given = {
-        "source": graph,
+    scores = evaluate(run, **sources, synthesize=questions, **policies)
+    page = report(run, **sources, synthesize=questions, demonstrate=shown, evaluate=scores, **policies)
+    results = {
+        **sources,
         "synthesize": questions,
         "demonstrate": shown,
         **policies,
         "evaluate": scores,
         "report": page,
     }
-    return references_of(given)
-
-
-@flow(name="ropewalk-stage", validate_parameters=False)
-def single_stage(
-    stage: str, profile: str, overrides: list[str], seed: int | None, store: str, recompute: list[str]
-) -> dict[str, Reference]:
-    """One stage, its inputs from the store; raises ArtifactError where an input is not known."""
-    run = Run(load_settings(profile, overrides, seed), Path(store), recompute)
-    chosen = find_stage(stage)
-    inputs = known_inputs(chosen, run)
-    return references_of({**inputs, stage: stage_task(chosen)(run, **inputs)})
+    references = references_of(results)
+    lineage(run, **references)
+    return references

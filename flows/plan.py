@@ -13,6 +13,7 @@ from typing import Any
 from flows.stages import STAGES
 from lib.errors import ArtifactError
 from lib.store.manifest import Reference
+from lib.store.origin import describe_origin
 from tasks.run import Run
 from tasks.stage import Stage
 
@@ -24,12 +25,13 @@ class Action(StrEnum):
     """What a run would do with a stage."""
 
     CACHED = "cached"
+    GIVEN = "given"  # an artifact that the user names stands in for its own
     RUN = "run"
     DEPENDS = "depends"  # runs unless its recomputed inputs come out as they were
 
     @property
     def may_run(self) -> bool:
-        return self is not Action.CACHED
+        return self in (Action.RUN, Action.DEPENDS)
 
 
 @dataclass(frozen=True)
@@ -48,19 +50,23 @@ class Step:
 
 
 def make_plan(run: Run, stages: Sequence[Stage] = STAGES) -> list[Step]:
-    """One step a stage, in their order; artifacts found damaged count as unknown but stay in place."""
+    """One step a stage that the run has, in their order; artifacts found damaged count as unknown but stay in place."""
     steps: dict[str, Step] = {}
     for stage in stages:
-        steps[stage.name] = _plan_stage(stage, run, steps)
+        if stage.is_wanted(run.settings):
+            steps[stage.name] = _plan_stage(stage, run, steps)
     return list(steps.values())
 
 
 def known_inputs(stage: Stage, run: Run, stages: Sequence[Stage] = STAGES) -> dict[str, Reference]:
     """References of a stage's inputs; raises ArtifactError where the store does not have one."""
+    inputs = stage.inputs_under(run.settings)
+    if all(item.name in run.given for item in inputs):
+        return {item.name: run.given[item.name] for item in inputs}
     before = stages[: list(stages).index(stage)]
-    forceless = Run(run.settings, run.store.root)
+    forceless = Run(run.settings, run.store.root, given=run.given)
     steps = {step.stage: step for step in make_plan(forceless, before)}
-    missing = [item.name for item in stage.inputs if steps[item.name].reference is None]
+    missing = [item.name for item in inputs if steps[item.name].reference is None]
     if missing:
         raise ArtifactError(
             f"{stage.name} needs {', '.join(missing)}, which the store does not have for these settings.",
@@ -68,12 +74,15 @@ def known_inputs(stage: Stage, run: Run, stages: Sequence[Stage] = STAGES) -> di
             kept="all published artifacts",
             next_step=f"run `ropewalk run --from {missing[0]}`, or `ropewalk plan` to see what changed",
         )
-    return {item.name: steps[item.name].reference for item in stage.inputs}
+    return {item.name: steps[item.name].reference for item in inputs}
 
 
 def _plan_stage(stage: Stage, run: Run, before: dict[str, Step]) -> Step:
-    waiting = [item.name for item in stage.inputs if before[item.name].action.may_run]
-    known = {item.name: before[item.name].reference for item in stage.inputs if item.name not in waiting}
+    if (given := run.given.get(stage.name)) is not None:
+        return Step(stage.name, Action.GIVEN, (describe_origin(run.store, given),), given)
+    inputs = [item.name for item in stage.inputs_under(run.settings)]
+    waiting = [name for name in inputs if before[name].action.may_run]
+    known = {name: before[name].reference for name in inputs if name not in waiting}
     digests = {name: reference.digest for name, reference in known.items()}
     fingerprint = stage.fingerprint(run, {**digests, **dict.fromkeys(waiting, UNKNOWN)})
     forced = ("asked for",) if stage.name in run.recompute else ()
@@ -85,6 +94,8 @@ def _plan_stage(stage: Stage, run: Run, before: dict[str, Step]) -> Step:
     record = run.index.find(stage.name, fingerprint.digest)
     if record is None:
         return Step(stage.name, Action.RUN, (*forced, *_changes(stage, run, fingerprint)))
+    if not run.store.path(record.artifact).exists():
+        return Step(stage.name, Action.RUN, (*forced, f"{record.artifact} was removed from the store"))
     try:
         run.store.verify(record.artifact)
     except ArtifactError as error:

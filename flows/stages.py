@@ -6,6 +6,7 @@ import difflib
 
 from lib.errors import SettingsError
 from tasks.base import BASE
+from tasks.databases import DATABASES
 from tasks.demonstrate import DEMONSTRATE
 from tasks.evaluate import EVALUATE
 from tasks.extrapolate import EXTRAPOLATE
@@ -16,7 +17,7 @@ from tasks.stage import Stage
 from tasks.synthesize import SYNTHESIZE
 from tasks.warm_up import WARM_UP
 
-STAGES = (SOURCE, SYNTHESIZE, BASE, DEMONSTRATE, WARM_UP, REINFORCE, EXTRAPOLATE, EVALUATE, REPORT)
+STAGES = (SOURCE, DATABASES, SYNTHESIZE, BASE, DEMONSTRATE, WARM_UP, REINFORCE, EXTRAPOLATE, EVALUATE, REPORT)
 
 
 def find_stage(name: str) -> Stage:
@@ -38,3 +39,8 @@ def with_later_stages(first: Stage) -> list[Stage]:
         if any(item in chosen for item in stage.inputs):
             chosen.append(stage)
     return chosen
+
+
+def stages_before(last: Stage) -> list[Stage]:
+    """All that a stage is made from, directly or not, in their order."""
+    return [stage for stage in STAGES if stage.name in last.ancestors]

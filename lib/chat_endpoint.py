@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import httpx
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from lib.errors import EndpointError, RequestRefusedError
+from lib.errors import EndpointAwayError, EndpointError, RequestRefusedError
 from lib.reply_log import Reply, ReplyLog
 from lib.settings.endpoint import EndpointSettings
 from lib.strict_json import load_json
@@ -192,12 +192,12 @@ class ChatEndpoint:
 
     def _explain(self, error: Exception, num_attempts: int) -> EndpointError:
         told = f"{type(error).__name__}: {error}".rstrip(": ")
-        kind = EndpointError
+        kind = EndpointAwayError if _is_transient(error) else EndpointError
         remedy = "Start the endpoint, or correct base_url, and run again."
         if isinstance(error, httpx.HTTPStatusError):
             status = error.response.status_code
             told = f"HTTP {status}: {error.response.text[:SHOWN_CHARACTERS]}"
-            kind = RequestRefusedError if status in REFUSED_STATUS else EndpointError
+            kind = RequestRefusedError if status in REFUSED_STATUS else kind
             remedy = REMEDIES.get(status, "Look at the endpoint's own log for the cause, and run again.")
         elif isinstance(error, httpx.TimeoutException):
             told = f"no whole answer within {self._settings.timeout_s:g} s"

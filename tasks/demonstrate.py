@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from data_contracts.episodes import EPISODE_SET
 from tasks.base import BASE
+from tasks.databases import DATABASES
 from tasks.prefect_task import stage_task
 from tasks.source import SOURCE
 from tasks.stage import Stage, Work
@@ -12,10 +13,11 @@ from tasks.synthesize import SYNTHESIZE
 
 def _demonstrate(work: Work) -> None:
     from lib.learning.demonstrate import demonstrate
+    from lib.rollout.worlds import Sources
 
     tokens = demonstrate(
         work.settings,
-        graph=work.inputs[SOURCE.name],
+        sources=Sources.of(work.inputs),
         questions=work.inputs[SYNTHESIZE.name],
         base=work.inputs[BASE.name],
         out=work.out,
@@ -31,10 +33,9 @@ DEMONSTRATE = Stage(
     kind=EPISODE_SET,
     work=_demonstrate,
     module="lib.learning.demonstrate",
-    inputs=(SOURCE, SYNTHESIZE, BASE),
+    inputs=(SOURCE, DATABASES, SYNTHESIZE, BASE),
     settings=("policy", "engine", "environment", "demonstrate"),
-    libraries=("bm25s", "numpy", "pyarrow", "tokenizers", "transformers"),
-    retries=1,
+    libraries=("bm25s", "duckdb", "numpy", "pyarrow", "sqlglot", "tokenizers", "transformers"),
 )
 
 demonstrate = stage_task(DEMONSTRATE)

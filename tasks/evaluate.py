@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from data_contracts.scores import SCORE_SET
 from tasks.base import BASE
+from tasks.databases import DATABASES
 from tasks.extrapolate import EXTRAPOLATE
 from tasks.jobs import job
 from tasks.prefect_task import stage_task
@@ -20,9 +21,10 @@ EVALUATE = Stage(
     kind=SCORE_SET,
     work=job(MODULE, launcher="process"),
     module=MODULE,
-    inputs=(SOURCE, SYNTHESIZE, BASE, WARM_UP, REINFORCE, EXTRAPOLATE),
+    inputs=(SOURCE, DATABASES, SYNTHESIZE, BASE, WARM_UP, REINFORCE, EXTRAPOLATE),
     settings=("policy", "engine", "environment", "evaluate"),
-    libraries=("bm25s", "numpy", "safetensors", "torch", "transformers"),
+    libraries=("bm25s", "duckdb", "numpy", "safetensors", "sqlglot", "torch", "transformers"),
+    heavy=True,
 )
 
 evaluate = stage_task(EVALUATE)

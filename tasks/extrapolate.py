@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from data_contracts.training import EXTRAPOLATION
+from tasks.databases import DATABASES
 from tasks.jobs import job
 from tasks.prefect_task import stage_task
 from tasks.reinforce import REINFORCE
@@ -18,9 +19,10 @@ EXTRAPOLATE = Stage(
     kind=EXTRAPOLATION,
     work=job(MODULE, launcher="process"),
     module=MODULE,
-    inputs=(SOURCE, SYNTHESIZE, WARM_UP, REINFORCE),
+    inputs=(SOURCE, DATABASES, SYNTHESIZE, WARM_UP, REINFORCE),
     settings=("policy", "engine", "environment", "extrapolate", "evaluate"),
-    libraries=("bm25s", "numpy", "safetensors", "torch", "transformers"),
+    libraries=("bm25s", "duckdb", "numpy", "safetensors", "sqlglot", "torch", "transformers"),
+    heavy=True,
 )
 
 extrapolate = stage_task(EXTRAPOLATE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from data_contracts.scores import REPORT as KIND
 from lib.settings.settings import Settings
 from tasks.base import BASE
+from tasks.databases import DATABASES
 from tasks.demonstrate import DEMONSTRATE
 from tasks.evaluate import EVALUATE
 from tasks.extrapolate import EXTRAPOLATE
@@ -31,7 +32,7 @@ def _write(work: Work) -> None:
 
 
 def lineage_of(work: Work) -> list[dict]:
-    """One entry a stage: its artifact and the artifacts that it was made from in this run."""
+    """One entry a stage: its artifact, where that comes from if it was given, and what it was made from."""
     digests = {name: manifest.digest for name, manifest in work.manifests.items()}
     return [
         {
@@ -39,10 +40,23 @@ def lineage_of(work: Work) -> list[dict]:
             "kind": stage.kind.name,
             "digest": digests[stage.name],
             "rows": work.manifests[stage.name].rows.get(stage.kind.summary, 0),
-            "inputs": [{"stage": item.name, "digest": digests[item.name]} for item in stage.inputs],
+            "origin": work.origins.get(stage.name, ""),
+            "inputs": [
+                {"stage": name, "digest": digest}
+                for name, digest in _inputs_of(stage, work).items()
+                if digests.get(name) == digest
+            ],
         }
         for stage in REPORT.inputs
+        if stage.name in digests
     ]
+
+
+def _inputs_of(stage: Stage, work: Work) -> dict[str, str]:
+    """Digests by stage: those of this run, or for an artifact that was given those that it was made from."""
+    if stage.name in work.origins:
+        return {name: item.digest for name, item in work.manifests[stage.name].provenance.inputs.items()}
+    return {item.name: work.manifests[item.name].digest for item in stage.inputs if item.name in work.manifests}
 
 
 def costs_of(work: Work) -> list[dict]:
@@ -51,7 +65,7 @@ def costs_of(work: Work) -> list[dict]:
         {
             "stage": name,
             **manifest.provenance.cost.model_dump(),
-            "cached": work.outcomes.get(name) is Outcome.CACHED,
+            "cached": work.outcomes.get(name) in (Outcome.CACHED, Outcome.GIVEN),
         }
         for name, manifest in work.manifests.items()
     ]
@@ -62,10 +76,9 @@ REPORT = Stage(
     kind=KIND,
     work=_write,
     module="lib.report.write_report",
-    inputs=(SOURCE, SYNTHESIZE, BASE, DEMONSTRATE, WARM_UP, REINFORCE, EXTRAPOLATE, EVALUATE),
-    settings=tuple(name for name in Settings.model_fields if name != "seed"),
+    inputs=(SOURCE, DATABASES, SYNTHESIZE, BASE, DEMONSTRATE, WARM_UP, REINFORCE, EXTRAPOLATE, EVALUATE),
+    settings=tuple(name for name in Settings.model_fields if name not in ("seed", "lineage")),
     libraries=("duckdb", "Jinja2", "matplotlib", "networkx"),
-    retries=1,
 )
 
 report = stage_task(REPORT)

@@ -39,7 +39,7 @@ SOURCE = Stage(
     ),
     seeded=False,
     files=_user_files,
-    retries=1,
+    domain="knowledge",
 )
 
 source = stage_task(SOURCE)

@@ -1,55 +1,97 @@
-"""Questions whose answers the graph holds, filtered and split by entity."""
+"""Questions whose answers the sources hold, filtered and split so that held-out ones share nothing with training."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from data_contracts.questions import QUESTION_SET
 from lib.seeds import derive_seed
 from lib.settings.judge import NoJudge, PolicyJudge
 from lib.settings.settings import Settings
+from lib.settings.synthesis import Domain
+from tasks.databases import DATABASES
 from tasks.prefect_task import stage_task
 from tasks.source import SOURCE
 from tasks.stage import Dependencies, Stage, Work
 
+if TYPE_CHECKING:
+    from lib.synthesis.judge import Judge
+    from lib.synthesis.question_set import Made
+
 
 def _synthesize(work: Work) -> None:
+    from lib.synthesis.question_set import write_question_set
+
+    judge = _make_judge(work)
+    made = {domain: MAKERS[domain](work, judge) for domain in work.settings.synthesis.domains}
+    for part in made.values():
+        work.meter.add_tokens(part.tokens)
+    write_question_set(made, work.out)
+
+
+def _from_the_graph(work: Work, judge: Judge | None) -> Made:
     from lib.synthesis.knowledge.synthesize import synthesize
 
-    graph = work.inputs[SOURCE.name]
-    judge = None
-    if _is_judged(work.settings):
-        from lib.rollout.judge import make_judge
-
-        judge = make_judge(work.settings, pages=graph, seed=derive_seed(work.seed, "judge"), scratch=work.scratch)
-    tokens = synthesize(
+    return synthesize(
         work.settings.synthesis,
-        graph=graph,
-        out=work.out,
+        graph=work.inputs[SOURCE.name],
         seed=work.seed,
         progress=work.progress,
         judge=judge,
         scratch=work.scratch,
     )
-    work.meter.add_tokens(tokens)
+
+
+def _from_databases(work: Work, judge: Judge | None) -> Made:
+    from lib.synthesis.sql.synthesize import synthesize
+
+    return synthesize(
+        work.settings.synthesis,
+        databases=work.inputs[DATABASES.name],
+        seed=work.seed,
+        progress=work.progress,
+        judge=judge,
+        scratch=work.scratch,
+    )
+
+
+# What makes a domain's questions.
+MAKERS: dict[Domain, Callable[[Work, Judge | None], Made]] = {"knowledge": _from_the_graph, "sql": _from_databases}
+
+
+def _make_judge(work: Work) -> Judge | None:
+    if not _is_judged(work.settings):
+        return None
+    from lib.rollout.judge import make_judge
+    from lib.rollout.worlds import Sources
+
+    seed = derive_seed(work.seed, "judge")
+    return make_judge(work.settings, sources=Sources.of(work.inputs), seed=seed, scratch=work.scratch)
 
 
 def _is_judged(settings: Settings) -> bool:
     return not isinstance(settings.synthesis.judge, NoJudge)
 
 
-def _of_the_judge(settings: Settings) -> Dependencies:
-    """A judge attempts the questions in the environment, and a policy does so with the engine."""
-    if not _is_judged(settings):
-        return Dependencies()
-    judge = Dependencies(modules=("lib.rollout.judge",), settings=("environment",), libraries=("bm25s",))
-    if not isinstance(settings.synthesis.judge, PolicyJudge):
-        return judge
-    return Dependencies(
-        modules=judge.modules,
-        settings=(*judge.settings, "engine"),
-        libraries=(*judge.libraries, "safetensors", "tokenizers", "torch", "transformers"),
-    )
+def _counts(settings: Settings) -> Dependencies:
+    """What the domains and a judge add.
+
+    A judge attempts the questions in the environment, and a policy does so with the engine.
+    """
+    modules = [f"lib.synthesis.{domain}.synthesize" for domain in settings.synthesis.domains]
+    libraries = {"sqlglot", "inflect"} if "sql" in settings.synthesis.domains else set()
+    sections: tuple[str, ...] = ()
+    if _is_judged(settings):
+        modules.append("lib.rollout.judge")
+        sections, libraries = ("environment",), libraries | {"bm25s"}
+        if isinstance(settings.synthesis.judge, PolicyJudge):
+            sections, libraries = (
+                (*sections, "engine"),
+                libraries | {"safetensors", "tokenizers", "torch", "transformers"},
+            )
+    return Dependencies(modules=tuple(modules), settings=sections, libraries=tuple(libraries))
 
 
 def _judging_policy(settings: Settings) -> dict[str, Path]:
@@ -61,13 +103,12 @@ SYNTHESIZE = Stage(
     name="synthesize",
     kind=QUESTION_SET,
     work=_synthesize,
-    module="lib.synthesis.knowledge.synthesize",
-    inputs=(SOURCE,),
+    module="lib.synthesis.question_set",
+    inputs=(SOURCE, DATABASES),
     settings=("synthesis",),
     libraries=("datasketch", "duckdb", "networkx", "numpy", "pyarrow"),
-    more=_of_the_judge,
+    more=_counts,
     files=_judging_policy,
-    retries=1,
 )
 
 synthesize = stage_task(SYNTHESIZE)

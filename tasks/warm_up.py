@@ -19,6 +19,7 @@ WARM_UP = Stage(
     inputs=(BASE, DEMONSTRATE),
     settings=("policy", "engine", "workers", "warm_up"),
     libraries=("deepspeed", "numpy", "safetensors", "torch", "transformers"),
+    heavy=True,
 )
 
 warm_up = stage_task(WARM_UP)

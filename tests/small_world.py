@@ -14,6 +14,7 @@ from lib.policy.conversation import ChatFormat
 from lib.policy.engine import Completion, Finish, SampleRequest
 from lib.policy.load import load_tokenizer
 from lib.policy.prepare import prepare_policy
+from lib.policy.source_texts import source_texts
 from lib.progress import Silent
 from lib.settings.policy import NanoPolicy
 
@@ -83,12 +84,17 @@ def write_policy(folder: Path, graph: Path) -> Path:
     """A policy artifact of about 100,000 random parameters."""
     folder.mkdir(parents=True, exist_ok=True)
     settings = NanoPolicy(type="nano", vocabulary=400, layers=2, width=64)
-    prepare_policy(settings, graph=graph, out=folder, seed=0, progress=Silent())
+    prepare_policy(settings, texts=source_texts(graph=graph), out=folder, seed=0, progress=Silent())
     return folder
 
 
 def question(number: int = 0) -> Question:
-    return Question(id=f"question-{number}", prompt=f"In which region does {town(number)} lie?", answer=region(number))
+    return Question(
+        id=f"question-{number}",
+        domain="knowledge",
+        prompt=f"In which region does {town(number)} lie?",
+        answer=region(number),
+    )
 
 
 class ScriptedEngine:

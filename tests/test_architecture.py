@@ -65,6 +65,12 @@ def test_inside_lib_only_later_rooms_import_earlier_ones(path):
             assert room_level(name[1]) <= room_level(parts[0]), f"{'/'.join(parts)} imports {'.'.join(name)}"
 
 
+def test_nothing_but_the_commands_knows_what_they_print():
+    users = [path for path in FILES if any(name[:2] == ("flows", "command_line") for name in imports(path))]
+    others = [path for path in users if path.parent.name != "command_line"]
+    assert [path.relative_to(REPOSITORY).as_posix() for path in others] == ["flows/cli.py"]
+
+
 def test_every_folder_of_lib_is_a_known_room():
     folders = {path.parent.name for path in (REPOSITORY / "lib").glob("*/*.py")}
     assert folders <= {*GROUND_FLOOR, *ROOMS}

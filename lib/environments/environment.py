@@ -71,9 +71,11 @@ class Question(BaseModel):
     """What an environment and a reward need of a row of the questions table."""
 
     id: str
+    domain: str
     prompt: str
     answer: str
     aliases: list[str] = []
+    database_id: str | None = None
 
 
 class Environment(Protocol):

@@ -1,14 +1,14 @@
 """The job that judges every policy on the held-out questions.
 
-In: checkpoints, the graph's pages and the questions. Out: scores with intervals, and the episodes
-behind them. Each (policy, part) is a file in ``job.scratch`` once it is done, so an interrupted
-evaluation goes on where it stopped. Questions, seeds and bootstrap draws are the same for every
+In: checkpoints, the sources and the questions. Out: scores with intervals, the episodes behind them, and the
+predictions on benchmarks in their official formats. Each (policy, part) is a file in ``job.scratch`` once it is done,
+so an interrupted evaluation goes on where it stopped. Questions, seeds and bootstrap draws are the same for every
 policy, so that policies differ in their weights alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import pyarrow as pa
@@ -16,16 +16,19 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data_contracts.episodes import EPISODES
-from data_contracts.scores import SCORES
+from data_contracts.scores import PREDICTIONS, SCORES
 from data_contracts.training import CHECKPOINT
 from lib.errors import JobError
 from lib.evaluation.metrics import judged
+from lib.evaluation.predictions import write_predictions
+from lib.evaluation.question_sets import QuestionSet, list_question_sets
 from lib.evaluation.score import Episodes, Part, list_parts, score
 from lib.rollout.attempt import attempt
-from lib.rollout.choose_questions import choose_questions
 from lib.rollout.kept_table import kept_table
 from lib.rollout.part_progress import PartProgress
+from lib.rollout.worlds import Sources
 from lib.seeds import derive_seed
+from lib.synthesis.sql.written import read_positions
 from lib.workers.rank import Job, run_rank
 
 Attempt = Callable[..., pa.Table]
@@ -38,37 +41,43 @@ def main(job: Job) -> None:
 
 def evaluate(job: Job, *, attempt: Attempt) -> None:
     """Run the whole stage; ``attempt`` is lib.rollout.attempt's, or a function that behaves like it."""
-    questions = choose_questions(
-        job.inputs["synthesize"] / "questions.parquet",
-        split="test",
-        count=job.settings.evaluate.questions,
-        seed=job.seed,
-    )
+    sets = list_question_sets(job.inputs, job.settings.evaluate, seed=job.seed)
     policies = [policy for policy in job.settings.evaluate.policies if policy in job.inputs]
-    parts = list_parts(job.settings, questions.num_rows)
-    total = len(policies) * sum(part.num_questions * part.decoding.samples for part in parts)
+    parts = [part for chosen in sets for part in list_parts(job.settings, chosen)]
+    total = len(policies) * sum(part.num_episodes for part in parts)
     episodes: Episodes = {}
     done = 0
     for policy in policies:
         for part in parts:
             progress = PartProgress(job.progress, done, total, f"{policy} on {part.benchmark}")
-            chosen = questions.slice(0, part.num_questions)
             path = job.scratch / "parts" / f"{policy}-{part.benchmark}.parquet"
-            make = partial(_try, job, policy, part, chosen, attempt, progress)
+            make = partial(_try, job, policy, part, attempt, progress)
             episodes[policy, part.benchmark] = kept_table(path, make)
-            done += part.num_questions * part.decoding.samples
+            done += part.num_episodes
     pq.write_table(pa.concat_tables(episodes.values()), job.out / "episodes.parquet")
-    rows = score(episodes, parts=parts, questions=questions, settings=job.settings, seed=job.seed)
+    rows = score(episodes, parts=parts, settings=job.settings, seed=job.seed)
     pq.write_table(pa.Table.from_pylist(list(rows), schema=SCORES.schema), job.out / "scores.parquet")
+    _export(job, sets, policies, episodes)
     job.progress.update(total, total)
 
 
-def _try(job: Job, policy: str, part: Part, questions: pa.Table, attempt: Attempt, progress: PartProgress) -> pa.Table:
+def _export(job: Job, sets: Sequence[QuestionSet], policies: Sequence[str], episodes: Episodes) -> None:
+    """The answers to benchmarks, for their official evaluators."""
+    folder = job.out / PREDICTIONS
+    folder.mkdir(exist_ok=True)
+    for chosen in sets:
+        if not chosen.is_held_out:
+            greedy = {policy: episodes[policy, chosen.name] for policy in policies}
+            positions = read_positions(job.inputs["databases"], chosen.name)
+            write_predictions(folder / chosen.name, chosen.questions, greedy, positions)
+
+
+def _try(job: Job, policy: str, part: Part, attempt: Attempt, progress: PartProgress) -> pa.Table:
     """The episodes of one policy and one part."""
-    progress.update(0, part.num_questions * part.decoding.samples)
+    progress.update(0, part.num_episodes)
     episodes = attempt(
-        questions,
-        pages=job.inputs["source"],
+        part.questions,
+        sources=Sources.of(job.inputs),
         checkpoint=job.inputs[policy] / CHECKPOINT,
         policy=policy,
         benchmark=part.benchmark,

@@ -59,18 +59,23 @@ def judged(episodes: pa.Table) -> pa.Table:
 
 def greedy_values(episodes: pa.Table, questions: pa.Table) -> dict[str, dict[str, float]]:
     """Metric -> question id -> value, from one episode a question."""
-    by_id = {row["id"]: row for row in questions.select(["id", "answer", "aliases", "hops"]).to_pylist()}
+    asked = questions.select(["id", "domain", "answer", "aliases", "hops", "level"]).to_pylist()
+    by_id = {row["id"]: row for row in asked}
     values: dict[str, dict[str, float]] = defaultdict(dict)
-    columns = ["question_id", "answer", "correct", "well_formed", "tool_calls", "turns"]
+    columns = ["question_id", "answer", "answer_key", "correct", "well_formed", "tool_calls", "turns"]
     for row in judged(episodes).select(columns).to_pylist():
         question = by_id[row["question_id"]]
         name, correct = question["id"], float(row["correct"])
         values["accuracy"][name] = correct
-        values["f1"][name] = token_f1(row["answer"], [question["answer"], *question["aliases"]])
         values["tool_calls"][name] = float(len(row["tool_calls"]))
         values["turns"][name] = float(sum(turn["role"] == "assistant" for turn in row["turns"]))
         values["format_error_rate"][name] = float(not row["well_formed"])
-        values[f"accuracy_hops_{question['hops']}"][name] = correct
+        if question["domain"] == "sql":
+            values["executable_rate"][name] = float(row["answer_key"] is not None)
+            values[f"accuracy_level_{question['level'] or 'unknown'}"][name] = correct
+        else:
+            values["f1"][name] = token_f1(row["answer"], [question["answer"], *question["aliases"]])
+            values[f"accuracy_hops_{question['hops']}"][name] = correct
     failed = pc.equal(episodes["status"], FAILED).to_pylist()
     values["failed_rate"] = dict(zip(episodes["question_id"].to_pylist(), map(float, failed), strict=True))
     return dict(values)
@@ -80,8 +85,8 @@ def samples_by_question(episodes: pa.Table) -> dict[str, list[Sample]]:
     """Judged samples of each question, in the order of their sample number."""
     ordered = judged(episodes).sort_by([("question_id", "ascending"), ("sample", "ascending")])
     grouped: dict[str, list[Sample]] = defaultdict(list)
-    for row in ordered.select(["question_id", "answer", "tool_calls", "correct"]).to_pylist():
-        grouped[row["question_id"]].append(Sample(row["answer"], len(row["tool_calls"]), row["correct"]))
+    for row in ordered.select(["question_id", "answer_key", "tool_calls", "correct"]).to_pylist():
+        grouped[row["question_id"]].append(Sample(row["answer_key"], len(row["tool_calls"]), row["correct"]))
     return dict(grouped)
 
 
@@ -110,12 +115,21 @@ def budget_values(grouped: dict[str, list[Sample]], budget: int) -> list[float]:
 
 
 def score_row(
-    interval: Interval, *, policy: str, benchmark: str, metric: str, k: int, decoding: Decoding, seed: int
+    interval: Interval,
+    *,
+    policy: str,
+    benchmark: str,
+    domain: str,
+    metric: str,
+    k: int,
+    decoding: Decoding,
+    seed: int,
 ) -> dict[str, object]:
     """One row of the SCORES contract."""
     return {
         "policy": policy,
         "benchmark": benchmark,
+        "domain": domain,
         "metric": metric,
         "value": interval.value,
         "low": interval.low,

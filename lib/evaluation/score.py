@@ -1,17 +1,19 @@
 """From the episodes of every policy to the rows of the score table.
 
 In: what was attempted, and the episodes. Out: rows of the SCORES contract, with the gains of each
-policy over those before it. The file knows neither checkpoints nor how episodes are made.
+policy over those before it on the same questions. The file knows neither checkpoints nor how episodes are made.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum, auto
 
 import numpy as np
 import pyarrow as pa
 
+from data_contracts.scores import SAMPLED
 from lib.evaluation.metrics import (
     Bootstrap,
     Decoding,
@@ -21,78 +23,92 @@ from lib.evaluation.metrics import (
     samples_by_question,
     score_row,
 )
+from lib.evaluation.question_sets import QuestionSet
 from lib.seeds import derive_seed
 from lib.settings.settings import Settings
 
-HELD_OUT = "held_out"
-SAMPLED = "held_out_sampled"
 Episodes = dict[tuple[str, str], pa.Table]  # by (policy, benchmark)
+
+
+class Kind(Enum):
+    """How a part's episodes are made."""
+
+    GREEDY = auto()
+    SAMPLED = auto()
+    BUDGET = auto()  # greedy, with more tool calls than the environment's
 
 
 @dataclass(frozen=True)
 class Part:
-    """Attempts of one kind, made by every policy."""
+    """Attempts of one kind at the questions of a set, made by every policy."""
 
-    benchmark: str
-    num_questions: int
+    benchmark: str  # the set's name, with a suffix for what is not greedy
+    kind: Kind
+    questions: pa.Table
+    domain: str
     decoding: Decoding
 
+    @property
+    def num_episodes(self) -> int:
+        return self.questions.num_rows * self.decoding.samples
 
-def list_parts(settings: Settings, num_questions: int) -> list[Part]:
+
+def list_parts(settings: Settings, chosen: QuestionSet) -> list[Part]:
     """Greedy on all questions, samples on the first few, and greedy again for budgets above the environment's.
 
     Budgets up to the environment's are read off the greedy episodes; see lib.evaluation.test_time.
     """
-    chosen, own_budget = settings.evaluate, settings.environment.max_tool_calls
-    parts = [Part(HELD_OUT, num_questions, Decoding(0.0, 1.0, 1, own_budget))]
-    few = min(chosen.sampled_questions, num_questions)
+    wanted, own_budget = settings.evaluate, settings.environment.max_tool_calls
+    name, questions, domain = chosen.name, chosen.questions, chosen.domain
+    parts = [Part(name, Kind.GREEDY, questions, domain, Decoding(0.0, 1.0, 1, own_budget))]
+    few = min(wanted.sampled_questions, questions.num_rows)
     if few == 0:
         return parts
-    parts.append(Part(SAMPLED, few, Decoding(chosen.temperature, chosen.top_p, chosen.samples, own_budget)))
-    for budget in sorted(set(chosen.budgets)):
-        if budget > own_budget:
-            parts.append(Part(f"{HELD_OUT}_budget_{budget}", num_questions, Decoding(0.0, 1.0, 1, budget)))
+    sampled = Decoding(wanted.temperature, wanted.top_p, wanted.samples, own_budget)
+    parts.append(Part(f"{name}{SAMPLED}", Kind.SAMPLED, questions.slice(0, few), domain, sampled))
+    for budget in sorted(set(wanted.budgets)):
+        if budget > own_budget and chosen.is_held_out:
+            greedy = Decoding(0.0, 1.0, 1, budget)
+            parts.append(Part(f"{name}_budget_{budget}", Kind.BUDGET, questions, domain, greedy))
     return parts
 
 
-def score(
-    episodes: Episodes, *, parts: list[Part], questions: pa.Table, settings: Settings, seed: int
-) -> Iterator[dict[str, object]]:
+def score(episodes: Episodes, *, parts: list[Part], settings: Settings, seed: int) -> Iterator[dict[str, object]]:
     """Rows of the SCORES contract, policy by policy in the order of ``episodes``."""
     bootstrap = Bootstrap(settings.evaluate.bootstrap_resamples, derive_seed(seed, "evaluate", "bootstrap"))
-    accuracies: dict[str, dict[str, float]] = {}
+    accuracies: dict[str, dict[str, dict[str, float]]] = {part.benchmark: {} for part in parts}
     for policy in dict.fromkeys(policy for policy, _ in episodes):
         for part in parts:
             table = episodes[policy, part.benchmark]
-            for metric, k, decoding, values in _values(part, table, questions, settings):
+            for metric, k, decoding, values in _values(part, table, settings):
                 yield score_row(
                     bootstrap.mean(values, metric=metric),
                     policy=policy,
                     benchmark=part.benchmark,
+                    domain=part.domain,
                     metric=metric,
                     k=k,
                     decoding=decoding,
                     seed=seed,
                 )
-            if part.benchmark == HELD_OUT:
-                accuracies[policy] = greedy_values(table, questions)["accuracy"]
-    yield from _gains(accuracies, parts[0], bootstrap, seed)
+            if part.kind is Kind.GREEDY:
+                accuracies[part.benchmark][policy] = greedy_values(table, part.questions)["accuracy"]
+    for part in parts:
+        yield from _gains(accuracies[part.benchmark], part, bootstrap, seed)
 
 
-def _values(
-    part: Part, episodes: pa.Table, questions: pa.Table, settings: Settings
-) -> Iterator[tuple[str, int, Decoding, list[float]]]:
+def _values(part: Part, episodes: pa.Table, settings: Settings) -> Iterator[tuple[str, int, Decoding, list[float]]]:
     """(metric, k, decoding, one value a question) of one policy's part."""
     grouped = samples_by_question(episodes)
-    if part.benchmark == SAMPLED:
+    if part.kind is Kind.SAMPLED:
         for (metric, k), values in sampled_values(grouped, part.decoding.samples).items():
             yield metric, k, part.decoding, values
         return
-    if part.benchmark != HELD_OUT:
+    if part.kind is Kind.BUDGET:
         budget = part.decoding.max_tool_calls
         yield f"accuracy_budget_{budget}", 1, part.decoding, budget_values(grouped, budget)
         return
-    for metric, by_question in sorted(greedy_values(episodes, questions).items()):
+    for metric, by_question in sorted(greedy_values(episodes, part.questions).items()):
         yield metric, 1, part.decoding, [value for _, value in sorted(by_question.items())]
     for budget in sorted(set(settings.evaluate.budgets)):
         if budget <= part.decoding.max_tool_calls:
@@ -114,6 +130,7 @@ def _gains(
                     bootstrap.difference(*values),
                     policy=policy,
                     benchmark=part.benchmark,
+                    domain=part.domain,
                     metric=f"accuracy_gain_over_{earlier}",
                     k=1,
                     decoding=part.decoding,

@@ -13,26 +13,26 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lib.rewards.exact_match import normalize_answer
-
 
 @dataclass(frozen=True)
 class Sample:
     """What a picker may look at, and ``correct``, which it may not."""
 
-    answer: str | None
+    answer_key: str | None  # equal for answers that amount to the same: the text, or the result of a query
     tool_calls: int
     correct: bool
 
 
 def pick_majority(samples: Sequence[Sample]) -> Sample | None:
-    """The first sample with the most frequent normalised answer; among equals, the answer given first."""
-    answered = [sample for sample in samples if sample.answer is not None]
-    votes = Counter(normalize_answer(sample.answer or "") for sample in answered)
+    """The first sample of the most frequent answers; among equally frequent ones, the answer given first.
+
+    Of SQL samples, those count together whose queries give the same result (self-consistency by execution).
+    """
+    votes = Counter(sample.answer_key for sample in samples if sample.answer_key is not None)
     if not votes:
         return None
-    winner = max(votes, key=lambda answer: votes[answer])  # max and Counter both keep the first of equals
-    return next(sample for sample in answered if normalize_answer(sample.answer or "") == winner)
+    winner = max(votes, key=lambda key: votes[key])  # max and Counter both keep the first of equals
+    return next(sample for sample in samples if sample.answer_key == winner)
 
 
 def pick_fewest_calls(samples: Sequence[Sample]) -> Sample | None:
@@ -40,7 +40,8 @@ def pick_fewest_calls(samples: Sequence[Sample]) -> Sample | None:
 
     A sample without an answer would win by giving up early, so it takes no part.
     """
-    return min((sample for sample in samples if sample.answer is not None), key=lambda s: s.tool_calls, default=None)
+    answered = [sample for sample in samples if sample.answer_key is not None]
+    return min(answered, key=lambda sample: sample.tool_calls, default=None)
 
 
 PICKERS: dict[str, Callable[[Sequence[Sample]], Sample | None]] = {

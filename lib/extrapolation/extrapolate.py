@@ -37,6 +37,7 @@ from lib.rollout.attempt import attempt
 from lib.rollout.choose_questions import choose_questions
 from lib.rollout.kept_table import kept_table
 from lib.rollout.part_progress import PartProgress
+from lib.rollout.worlds import Sources
 from lib.seeds import derive_seed
 from lib.workers.rank import Job, run_rank
 
@@ -117,7 +118,7 @@ def _try(
         _build(job, history, fits, candidate, checkpoint)
     episodes = attempt(
         questions,
-        pages=job.inputs["source"],
+        sources=Sources.of(job.inputs),
         checkpoint=checkpoint,
         policy=candidate.name,
         benchmark=BENCHMARK,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,8 +11,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data_contracts.episodes import EPISODES
-from lib.environments.page_index import PageIndex
-from lib.environments.search import SearchEnvironment
 from lib.errors import EndpointError, GateError
 from lib.learning.mask_audit import audit_masks
 from lib.learning.teacher import TEACHERS, Scene, Teacher
@@ -21,6 +19,7 @@ from lib.policy.conversation import ChatFormat
 from lib.policy.load import load_tokenizer
 from lib.progress import Progress
 from lib.rollout.attempt import QUESTION_COLUMNS, episode_limits
+from lib.rollout.worlds import Sources, Worlds
 from lib.seeds import derive_seed
 from lib.settings.settings import Settings
 
@@ -30,7 +29,7 @@ SHOWN_REASONS = 3  # of a progress note
 def demonstrate(
     settings: Settings,
     *,
-    graph: Path,
+    sources: Sources,
     questions: Path,
     base: Path,
     out: Path,
@@ -48,11 +47,10 @@ def demonstrate(
     Raises EndpointError when a teacher's endpoint fails for good, GateError when nothing can be demonstrated.
     """
     chat = ChatFormat(load_tokenizer(base / "checkpoint"))
-    index = PageIndex.load(graph)
     log = TrialLog(scratch / "trials.jsonl" if scratch else None)
     scene = Scene(
         chat,
-        make_environment=lambda: SearchEnvironment(index, settings.environment),
+        worlds=Worlds.load(settings, sources),
         limits=episode_limits(settings, temperature=1.0),
         seed=seed,
     )
@@ -74,11 +72,13 @@ def demonstrate(
 
 
 def _training_questions(questions: Path, seed: int) -> list[dict]:
-    """Rows of the training split, in an order of their own."""
+    """Rows of the training split, in an order of their own; domains take turns."""
     table = pq.read_table(questions / "questions.parquet")
     train = table.filter(pc.equal(table["split"], "train"))
     rows = train.select([*QUESTION_COLUMNS, "evidence"]).to_pylist()
-    return sorted(rows, key=lambda row: derive_seed(seed, "demonstration order", row["id"]))
+    rows.sort(key=lambda row: derive_seed(seed, "demonstration order", row["id"]))
+    by_domain = [[row for row in rows if row["domain"] == name] for name in sorted({row["domain"] for row in rows})]
+    return [row for turn in zip_longest(*by_domain) for row in turn if row is not None]
 
 
 def _collect(teacher: Teacher, rows: list[dict], wanted: int, progress: Progress) -> list[dict]:
@@ -94,7 +94,8 @@ def _collect(teacher: Teacher, rows: list[dict], wanted: int, progress: Progress
     if not kept:
         raise GateError(
             f"none of {tally.num_questions} training questions could be demonstrated: {dict(tally.rejected)}",
-            next_step="check that the pages state the facts, or raise environment.max_tool_calls and engine.max_tokens",
+            next_step="check that the questions have evidence which their pages state, or gold SQL that runs (or take "
+            "a teacher: demonstrate.teacher.type=openai), or raise environment.max_tool_calls and engine.max_tokens",
         )
     return kept
 

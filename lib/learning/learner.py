@@ -6,20 +6,21 @@ on the seed and the step alone. Files are not known here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 import torch
 
 from lib.environments.environment import Question
-from lib.environments.page_index import PageIndex
-from lib.environments.search import SearchEnvironment
 from lib.learning.action_logprobs import ActionLogProbs
+from lib.learning.domain_shares import share_groups
 from lib.learning.item_order import items_of_step
 from lib.learning.policy_loss import policy_loss
-from lib.learning.rollout_batch import RolloutBatch
+from lib.learning.rollout_batch import RolloutBatch, select_samples
 from lib.learning.step_measures import TokenMeasures
+from lib.learning.task_advantage import normalize_by_task
 from lib.learning.token_batch import MicroBatch, Sample, make_micro_batches
 from lib.learning.trainer import Trainer
 from lib.policy.conversation import ChatFormat
@@ -27,6 +28,7 @@ from lib.policy.transformers_engine import TransformersEngine
 from lib.rollout.attempt import episode_limits
 from lib.rollout.collect import collect_episodes
 from lib.rollout.episode import Episode
+from lib.rollout.worlds import Worlds
 from lib.seeds import derive_seed
 from lib.settings.settings import Settings
 
@@ -40,29 +42,38 @@ class Learner:
     trainer: Trainer
     engine: TransformersEngine
     chat: ChatFormat
-    index: PageIndex
-    questions: list[Question]
+    worlds: Worlds
+    questions: dict[str, list[Question]]  # by domain
     reference: ActionLogProbs | None  # the warmed-up policy, only where a KL term needs it
 
     def roll_out(self, step: int) -> list[Episode]:
         """The episodes of this rank's share of the step's questions."""
         wanted = self.settings.reinforce
-        places = items_of_step(len(self.questions), step=step, per_step=wanted.groups, seed=self.seed)
-        chosen = list(dict.fromkeys(places))  # a set smaller than a step comes round in it; a group needs no twin
-        mine = chosen[self.trainer.rank :: self.trainer.num_ranks]
         return collect_episodes(
-            [self.questions[place] for place in mine],
+            self._questions_of(step)[self.trainer.rank :: self.trainer.num_ranks],
             samples=wanted.group_size,
             seed=derive_seed(self.seed, "reinforce", step),
             engine=self.engine,
             chat=self.chat,
-            make_environment=lambda: SearchEnvironment(self.index, self.settings.environment),
-            limits=episode_limits(
-                self.settings,
-                temperature=wanted.temperature,
-                redundancy_weight=wanted.redundancy_weight,
-            ),
+            worlds=self.worlds,
+            limits=episode_limits(self.settings, temperature=wanted.temperature),
         )
+
+    def select(self, episodes: Sequence[Episode]) -> RolloutBatch:
+        """What the step trains on, with advantages. All ranks take part, those without episodes too."""
+        settings = self.settings.reinforce
+        batch = select_samples(
+            episodes,
+            divide_by_std=settings.divide_by_std,
+            filters=settings.filters,
+            filtered_count=settings.filtered_count,
+        )
+        if not settings.normalize_by_task or len(self.questions) == 1:
+            return batch
+        samples = normalize_by_task(
+            batch.samples, batch.domains, among=list(self.questions), total=self.trainer.sum_over_ranks
+        )
+        return replace(batch, samples=samples)
 
     def train(self, rolled_out: RolloutBatch, step: int, *, learning_rate: float) -> tuple[float, float, TokenMeasures]:
         """Optimizer steps over the batch; none when no rank has a group with a signal.
@@ -80,7 +91,7 @@ class Learner:
         seed = derive_seed(self.seed, "mini-batches", step)
         for place, part in enumerate(_mini_batches(rolled_out.samples, settings.mini_batches, seed)):
             sum_loss = partial(self._loss, measures=measures, same_weights=place == 0)
-            batches = make_micro_batches(part or [_nothing()])
+            batches = make_micro_batches(part or [_nothing()], max_nodes=trainer.micro_batch_tokens)
             loss, norm = trainer.step(batches, loss=sum_loss, learning_rate=learning_rate, num_tokens=num_tokens)
         return loss, norm, measures
 
@@ -88,6 +99,16 @@ class Learner:
         """From the trainer to the engine."""
         with self.trainer.weights() as weights:
             self.engine.update_weights(weights, version=version)
+
+    def _questions_of(self, step: int) -> list[Question]:
+        """Each at most once: a set smaller than a step comes round in it, and a group needs no twin."""
+        settings, chosen = self.settings.reinforce, []
+        for domain, groups in share_groups(settings.groups, list(self.questions), settings.domain_weights).items():
+            if groups:
+                questions, seed = self.questions[domain], derive_seed(self.seed, "questions", domain)
+                places = items_of_step(len(questions), step=step, per_step=groups, seed=seed)
+                chosen += [questions[place] for place in dict.fromkeys(places)]
+        return chosen
 
     def _loss(
         self, logprobs: torch.Tensor, batch: MicroBatch, *, measures: TokenMeasures, same_weights: bool

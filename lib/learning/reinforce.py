@@ -16,12 +16,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lib.environments.environment import Question
-from lib.environments.page_index import PageIndex
 from lib.errors import GateError, SynthesisError
 from lib.learning.action_logprobs import ActionLogProbs
 from lib.learning.learner import Learner
 from lib.learning.reinforce_results import ReinforceResults
-from lib.learning.rollout_batch import select_samples
 from lib.learning.schedule import constant_with_warmup
 from lib.learning.step_measures import step_row
 from lib.learning.trainer import Trainer
@@ -30,6 +28,7 @@ from lib.policy.device import own_device
 from lib.policy.load import load_model, load_tokenizer
 from lib.policy.precision import DTYPES
 from lib.rollout.attempt import make_engine, read_questions
+from lib.rollout.worlds import Sources, Worlds
 from lib.workers.rank import Job, run_rank
 
 logger = logging.getLogger("ropewalk.reinforce")
@@ -58,7 +57,7 @@ def reinforce_step(learner: Learner, step: int, results: ReinforceResults) -> fl
     started = time.perf_counter()
     episodes = learner.roll_out(step)
     rolled_out = time.perf_counter()
-    batch = select_samples(episodes, divide_by_std=settings.divide_by_std)
+    batch = learner.select(episodes)
     rate = constant_with_warmup(step, peak=settings.learning_rate, warmup_steps=settings.warmup_steps)
     loss, norm, measures = learner.train(batch, step, learning_rate=rate)
     learner.send_weights(version=step + 1)
@@ -92,13 +91,14 @@ def load_learner(job: Job, warmed_up: Path) -> Learner:
         ),
         engine=make_engine(load_model(warmed_up), settings.engine),
         chat=ChatFormat(load_tokenizer(warmed_up)),
-        index=PageIndex.load(job.inputs["source"]),
+        worlds=Worlds.load(settings, Sources.of(job.inputs), shaping=settings.reinforce),
         questions=_training_questions(job),
         reference=_load_reference(job, warmed_up),
     )
 
 
-def _training_questions(job: Job) -> list[Question]:
+def _training_questions(job: Job) -> dict[str, list[Question]]:
+    """By domain, in the order of their names."""
     table = pq.read_table(job.inputs["synthesize"] / "questions.parquet")
     train = table.filter(pc.equal(table["split"], "train"))
     if train.num_rows == 0:
@@ -109,7 +109,10 @@ def _training_questions(job: Job) -> list[Question]:
             groups,
             train.num_rows,
         )
-    return read_questions(train)
+    questions: dict[str, list[Question]] = {}
+    for question in sorted(read_questions(train), key=lambda question: question.domain):
+        questions.setdefault(question.domain, []).append(question)
+    return questions
 
 
 def _load_reference(job: Job, warmed_up: Path) -> ActionLogProbs | None:

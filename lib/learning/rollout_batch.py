@@ -1,7 +1,7 @@
 """Episodes of one step -> what is trained on, and why the rest is left out.
 
-Filters return (keep, reason). A group is kept or dropped whole; within a kept group only episodes
-whose failure is not the policy's doing are left out.
+Filters return (keep, reason). A group is kept or dropped whole; within a kept group those episodes are left out
+whose failure is not the policy's doing, and those that a filter of the settings names.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lib.learning.episode_filters import find_filter
 from lib.learning.group_advantage import group_advantages, has_signal
 from lib.learning.token_batch import Sample
 from lib.rollout.episode import Episode
@@ -20,33 +21,49 @@ class RolloutBatch:
     """What one step learns from."""
 
     samples: list[Sample]
+    domains: list[str]  # of each sample
     groups_kept: int
     dropped: dict[str, int]  # episodes left out, by reason
     num_action_tokens: int  # of all episodes that count, those of dropped groups too
 
 
-def select_samples(episodes: Sequence[Episode], *, divide_by_std: bool) -> RolloutBatch:
-    """Advantages within each question's group, over the episodes that say something about the policy."""
+def select_samples(
+    episodes: Sequence[Episode], *, divide_by_std: bool, filters: Sequence[str] = (), filtered_count: bool = True
+) -> RolloutBatch:
+    """Advantages within each question's group, over the episodes that say something about the policy.
+
+    Args:
+        filters: names of lib.learning.episode_filters; what they find is not trained on.
+        filtered_count: whether it still counts in the mean and deviation of its group.
+    """
     groups: dict[str, list[Episode]] = defaultdict(list)
     dropped: Counter[str] = Counter()
+    found = {episode.id: find_filter(episode, filters) for episode in episodes if episode.status.counts_for_learning}
     for episode in episodes:
-        if episode.status.counts_for_learning:
-            groups[episode.question_id].append(episode)
-        else:
+        if not episode.status.counts_for_learning:
             dropped[f"episode {episode.status}"] += 1
+        elif found[episode.id] and not filtered_count:
+            dropped[f"filter {found[episode.id]}"] += 1
+        else:
+            groups[episode.question_id].append(episode)
     samples: list[Sample] = []
+    domains: list[str] = []
     groups_kept = 0
     for group in groups.values():
-        keep, reason = has_signal([episode.reward.parts["success"] for episode in group])
+        keep, reason = has_signal([episode.reward.signal for episode in group])
         if not keep:
             dropped[f"group {reason}"] += len(group)
             continue
         groups_kept += 1
         rewards = [episode.reward.value for episode in group]
         for episode, advantage in zip(group, group_advantages(rewards, divide_by_std=divide_by_std), strict=True):
-            samples.append(_sample(episode, float(advantage)))
-    tokens = sum(sum(episode.conversation.action_mask) for group in groups.values() for episode in group)
-    return RolloutBatch(samples, groups_kept, dict(dropped), tokens)
+            if name := found[episode.id]:
+                dropped[f"filter {name}"] += 1
+            else:
+                samples.append(_sample(episode, float(advantage)))
+                domains.append(episode.domain)
+    tokens = sum(sum(episode.conversation.action_mask) for episode in episodes if episode.status.counts_for_learning)
+    return RolloutBatch(samples, domains, groups_kept, dict(dropped), tokens)
 
 
 def _sample(episode: Episode, advantage: float) -> Sample:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from lib.learning.episode_filters import EPISODE_FILTERS
 from lib.learning.policy_loss import PolicyLoss
 from lib.learning.rollout_batch import RolloutBatch
 from lib.learning.token_batch import MicroBatch
@@ -73,4 +74,9 @@ def step_row(
 
 
 # The reasons that lib.learning.rollout_batch gives, in one order on all ranks.
-REASONS = ("episode failed", "group all right", "group all wrong")
+REASONS = (
+    "episode failed",
+    "group all right",
+    "group all wrong",
+    *(f"filter {name}" for name in EPISODE_FILTERS),
+)

@@ -12,21 +12,29 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lib.chat_endpoint import ChatEndpoint, Usage
-from lib.environments.environment import Environment, Question
-from lib.learning.oracle import EvidenceStep, OracleEngine
+from lib.environments.environment import Question
+from lib.learning.oracle import OracleEngine, Script
+from lib.learning.search_script import EvidenceStep, SearchScript
+from lib.learning.sql_script import SqlScript
 from lib.learning.trial import Heard, Trial, TrialLog
 from lib.policy.conversation import ChatFormat
 from lib.rollout.attempt import QUESTION_COLUMNS
 from lib.rollout.endpoint_episode import run_endpoint_episode
 from lib.rollout.run_episode import EpisodeLimits, run_episode
+from lib.rollout.worlds import Worlds
 from lib.seeds import derive_seed
 from lib.settings.demonstrate import DemonstrateSettings
 from lib.settings.teacher import OpenAITeacher, OracleTeacher
 
 # Demonstrations are imitated turn by turn, so their form counts as much as their answers.
-ADVICE = """Each of your turns is at most {words} words: one sentence that quotes the fact found last, if any,
+ADVICE = {
+    "knowledge": """Each of your turns is at most {words} words: one sentence that quotes the fact found last, if any,
 then exactly one tool call, or the answer in its tag. Search one fact at a time, with at most {calls} tool calls.
-Answer with what the pages say and nothing around it."""
+Answer with what the pages say and nothing around it.""",
+    "sql": """Each of your turns is at most {words} words: exactly one tool call, or the answer in its tag. Describe
+the tables that you need, run your query, mend it where it fails, with at most {calls} tool calls.
+Answer with the query.""",
+}
 WORDS_PER_TOKEN = 0.5  # English takes about 1.3 tokens a word; names and JSON take more
 
 
@@ -35,7 +43,7 @@ class Scene:
     """What episodes are played on."""
 
     chat: ChatFormat
-    make_environment: Callable[[], Environment]
+    worlds: Worlds
     limits: EpisodeLimits
     seed: int
 
@@ -49,6 +57,22 @@ class Teacher(Protocol):
     def usage(self) -> Usage: ...
 
     def play(self, rows: list[dict], heard: Heard) -> list[Trial]: ...
+
+
+def _search_script(row: dict, detour_share: float, limits: EpisodeLimits, seed: int) -> Script:
+    evidence = [EvidenceStep(step["title"], step["query"], step["fact"], step["value"]) for step in row["evidence"]]
+    return SearchScript(evidence, row["answer"], detour_share=detour_share, seed=seed)
+
+
+def _sql_script(row: dict, detour_share: float, limits: EpisodeLimits, seed: int) -> Script:
+    return SqlScript(row["answer"], mistake_share=detour_share, max_calls=limits.max_tool_calls, seed=seed)
+
+
+# How the oracle plays a question of a domain.
+SCRIPTS: dict[str, Callable[[dict, float, EpisodeLimits, int], Script]] = {
+    "knowledge": _search_script,
+    "sql": _sql_script,
+}
 
 
 class Oracle:
@@ -70,21 +94,15 @@ class Oracle:
     async def _play_one(self, row: dict) -> Trial:
         question, scene = question_of(row), self._scene
         seed = derive_seed(scene.seed, "demonstration", question.id)
-        engine = OracleEngine(
-            [EvidenceStep(e["title"], e["query"], e["fact"], e["value"]) for e in row["evidence"]],
-            question.answer,
-            chat=scene.chat,
-            detour_share=self._detour_share,
-            random_seed=seed,
-        )
+        script = SCRIPTS[question.domain](row, self._detour_share, scene.limits, seed)
         trial = Trial(question.id)
         episode = await run_episode(
             question,
             sample=0,
             seed=seed,
-            engine=engine,
+            engine=OracleEngine(script, scene.chat),
             chat=scene.chat,
-            make_environment=scene.make_environment,
+            world=scene.worlds.of(question),
             limits=scene.limits,
         )
         trial.add(episode, policy=self.name)
@@ -104,7 +122,8 @@ class EndpointTeacher:
         self._settings, self._scene, self._log = settings.teacher, scene, log
         self._endpoint = ChatEndpoint(settings.teacher, pause_s=pause_s)
         words = int(WORDS_PER_TOKEN * scene.limits.max_new_tokens)
-        self._advice = ADVICE.format(words=words, calls=scene.limits.max_tool_calls)
+        calls = scene.limits.max_tool_calls
+        self._advice = {domain: text.format(words=words, calls=calls) for domain, text in ADVICE.items()}
 
     @property
     def usage(self) -> Usage:
@@ -133,9 +152,9 @@ class EndpointTeacher:
                 endpoint=self._endpoint,
                 settings=self._settings,
                 chat=scene.chat,
-                make_environment=scene.make_environment,
+                world=scene.worlds.of(question),
                 limits=scene.limits,
-                advice=self._advice,
+                advice=self._advice[question.domain],
             )
             if trial.add(episode, policy=self.name):
                 break

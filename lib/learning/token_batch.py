@@ -17,8 +17,6 @@ import torch
 
 from lib.policy.attention import Forest
 
-# Distinct prefixes of one forward and backward pass; bounds the memory of activations.
-MICRO_BATCH_NODES = 1536
 # Nodes that attend together: fewer pad less, more make better matrix products.
 ATTENTION_BLOCK = 64
 
@@ -52,7 +50,7 @@ class MicroBatch:
         return MicroBatch(*(v.to(device) if isinstance(v, torch.Tensor | Forest) else v for v in values))
 
 
-def make_micro_batches(samples: Sequence[Sample], *, max_nodes: int = MICRO_BATCH_NODES) -> list[MicroBatch]:
+def make_micro_batches(samples: Sequence[Sample], *, max_nodes: int) -> list[MicroBatch]:
     """Blocks of at most ``max_nodes`` distinct prefixes each, or of a single sequence that is longer."""
     blocks: list[list[Sample]] = []
     num_nodes = 0

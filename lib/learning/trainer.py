@@ -61,6 +61,7 @@ class Trainer:
             },
         )
         self._zero_stage = workers.zero_stage
+        self.micro_batch_tokens = workers.micro_batch_tokens
         self.device = self._engine.device
         self.rank, self.num_ranks = dist.get_rank(), dist.get_world_size()
         self._last_tag = ""  # which of the two checkpoints is whole

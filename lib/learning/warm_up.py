@@ -55,7 +55,8 @@ def _train_step(
     chosen = items_of_step(len(rows), step=step, per_step=settings.batch_size, seed=seed)
     mine = chosen[trainer.rank :: trainer.num_ranks]
     all_tokens = step < settings.full_loss_share * settings.steps
-    batches = make_micro_batches([_sample(rows[i], all_tokens) for i in mine])
+    samples = [_sample(rows[i], all_tokens) for i in mine]
+    batches = make_micro_batches(samples, max_nodes=trainer.micro_batch_tokens)
     rate = cosine_with_warmup(
         step, peak=settings.learning_rate, warmup_steps=settings.warmup_steps, steps=settings.steps
     )

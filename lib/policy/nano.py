@@ -1,4 +1,4 @@
-"""A decoder of about one million parameters from scratch, its tokens learned from the source's pages.
+"""A decoder of about one million parameters from scratch, its tokens learned from the source's texts.
 
 Qwen3's architecture through transformers, so that everything downstream sees an ordinary checkpoint. Small enough
 for the whole chain to run in a test.
@@ -6,14 +6,13 @@ for the whole chain to run in a test.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-import duckdb
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
-from lib.errors import PolicyError
 from lib.policy.write import write_checkpoint
 from lib.progress import Progress
 from lib.settings.policy import NanoPolicy
@@ -24,6 +23,8 @@ TAGS = ("<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>", "<
 PHRASES = (
     '{"name": "search", "arguments": {"query": "',
     '{"name": "open", "arguments": {"page": "',
+    '{"name": "describe", "arguments": {"table": "',
+    '{"name": "run_sql", "arguments": {"query": "SELECT ',
     '"}}',
     "system\n",
     "user\n",
@@ -31,8 +32,6 @@ PHRASES = (
     "tool\n",
 )
 PHRASE_WEIGHT = 500
-# Enough text for a thousand stable merges; more only takes longer (about a second a million characters).
-MAX_CHARACTERS = 1_000_000
 HEAD_WIDTH = 32
 MAX_POSITIONS = 8192
 
@@ -44,39 +43,17 @@ CHAT_TEMPLATE = """\
 """
 
 
-def make_nano(settings: NanoPolicy, *, checkpoint: Path, graph: Path, seed: int, progress: Progress) -> None:
-    """Trains the tokenizer on the pages of the graph and writes it with randomly initialised weights."""
+def make_nano(settings: NanoPolicy, *, checkpoint: Path, texts: Sequence[str], seed: int, progress: Progress) -> None:
+    """Trains the tokenizer on the texts and writes it with randomly initialised weights."""
     progress.update(0, 2, "learning tokens")
-    tokenizer = train_tokenizer(page_texts(graph / "pages.parquet"), vocabulary=settings.vocabulary)
+    tokenizer = train_tokenizer(texts, vocabulary=settings.vocabulary)
     progress.update(1, 2, "drawing weights")
     model = draw_model(settings, tokenizer, seed=seed)
     write_checkpoint(model, tokenizer, checkpoint)
     progress.update(2, 2)
 
 
-def page_texts(pages: Path) -> list[str]:
-    """Titles and texts of evenly spread pages, about `MAX_CHARACTERS` characters in all."""
-    query = """
-        with numbered as (
-            select title || chr(10) || text as text, row_number() over (order by id) as place from read_parquet($pages)
-        ),
-        spread as (select greatest(1, ceil(sum(length(text)) / $most))::bigint as stride from numbered)
-        select text from numbered, spread where place % stride = 1 % stride order by place
-    """
-    try:
-        rows = duckdb.execute(query, {"pages": str(pages), "most": MAX_CHARACTERS}).fetchall()
-    except duckdb.Error as error:
-        raise PolicyError(
-            "The pages from which the tokens are learned cannot be read.",
-            where=str(pages),
-            next_step="rerun the source",
-        ) from error
-    if not rows:
-        raise PolicyError("The source has no pages to learn tokens from.", where=str(pages), next_step="add pages")
-    return [text for (text,) in rows]
-
-
-def train_tokenizer(texts: list[str], *, vocabulary: int) -> PreTrainedTokenizerFast:
+def train_tokenizer(texts: Sequence[str], *, vocabulary: int) -> PreTrainedTokenizerFast:
     """A byte-level BPE with control tokens, single tokens for the tags, and digits apart."""
     tokenizer = Tokenizer(models.BPE())
     bytes_only = pre_tokenizers.ByteLevel(add_prefix_space=False)

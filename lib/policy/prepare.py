@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from data_contracts.training import CHECKPOINT
@@ -12,7 +12,7 @@ from lib.policy.smollm2 import convert_smollm2
 from lib.progress import Progress
 from lib.settings.policy import NanoPolicy, PolicySettings, PretrainedPolicy, SmolLM2Policy
 
-# Each takes (settings, checkpoint=, graph=, seed=, progress=) and fills the empty directory `checkpoint`.
+# Each takes (settings, checkpoint=, texts=, seed=, progress=) and fills the empty directory `checkpoint`.
 PREPARE: dict[type, Callable[..., None]] = {
     SmolLM2Policy: convert_smollm2,
     NanoPolicy: make_nano,
@@ -20,11 +20,11 @@ PREPARE: dict[type, Callable[..., None]] = {
 }
 
 
-def prepare_policy(settings: PolicySettings, *, graph: Path, out: Path, seed: int, progress: Progress) -> None:
+def prepare_policy(settings: PolicySettings, *, texts: Sequence[str], out: Path, seed: int, progress: Progress) -> None:
     """Writes `out`/checkpoint: safetensors, config, tokenizer and chat template.
 
     Args:
-        graph: directory of a graph artifact; a policy from scratch learns its tokens from the pages.
+        texts: what a policy from scratch learns its tokens from; see lib.policy.source_texts.
         seed: of the weights of a policy from scratch.
 
     Raises:
@@ -32,4 +32,4 @@ def prepare_policy(settings: PolicySettings, *, graph: Path, out: Path, seed: in
     """
     checkpoint = out / CHECKPOINT
     checkpoint.mkdir(parents=True)
-    PREPARE[type(settings)](settings, checkpoint=checkpoint, graph=graph, seed=seed, progress=progress)
+    PREPARE[type(settings)](settings, checkpoint=checkpoint, texts=texts, seed=seed, progress=progress)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from huggingface_hub import snapshot_download
@@ -20,9 +21,9 @@ HUB_FILES = (*SIDE_FILES, "*.safetensors")
 
 
 def copy_pretrained(
-    settings: PretrainedPolicy, *, checkpoint: Path, graph: Path, seed: int, progress: Progress
+    settings: PretrainedPolicy, *, checkpoint: Path, texts: Sequence[str], seed: int, progress: Progress
 ) -> None:
-    """Checks that the model's files load and copies them; graph and seed play no part."""
+    """Checks that the model's files load and copies them; texts and seed play no part."""
     progress.update(0, 3, "finding the model")
     source = _find(settings)
     progress.update(1, 3, "checking the model")

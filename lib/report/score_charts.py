@@ -1,7 +1,7 @@
 """Charts of how well policies answer.
 
-In: rows of the score table as dictionaries. Out: SVG text, or an empty string where there is nothing
-to draw.
+In: rows of the score table as dictionaries, those of one question set, and the set's title, which tells charts of one
+page apart. Out: SVG text, or an empty string where there is nothing to draw.
 """
 
 from __future__ import annotations
@@ -24,8 +24,11 @@ from lib.report.chart_style import (
 
 Row = dict[str, object]
 
+LEVEL = "accuracy_level_"
+LEVELS = ("easy", "medium", "hard", "extra")
 
-def draw_forest(scores: Sequence[Row], policies: Sequence[str]) -> str:
+
+def draw_forest(scores: Sequence[Row], policies: Sequence[str], about: str) -> str:
     """Greedy accuracy of each policy with its interval, one line a policy."""
     rows = {row["policy"]: row for row in scores if row["metric"] == "accuracy"}
     shown = [policy for policy in policies if policy in rows]
@@ -44,30 +47,55 @@ def draw_forest(scores: Sequence[Row], policies: Sequence[str]) -> str:
     axes.grid(False, axis="y")
     draw_percent(axes, "x")
     axes.set_xlabel("right answers, greedy, with 95 % interval")
-    return to_svg(figure, label="Accuracy of each policy on held-out questions")
+    return to_svg(figure, label=f"Accuracy of each policy: {about}")
 
 
-def draw_by_hops(scores: Sequence[Row], policies: Sequence[str]) -> str:
+def draw_by_hops(scores: Sequence[Row], policies: Sequence[str], about: str) -> str:
     """Accuracy by the number of hops that a question needs."""
     return _draw_curves(
-        scores, policies, pattern=r"accuracy_hops_(\d+)", xlabel="hops", label="Accuracy by hops", line=False
+        scores, policies, pattern=r"accuracy_hops_(\d+)", xlabel="hops", label=f"Accuracy by hops: {about}", line=False
     )
 
 
-def draw_budget_curve(scores: Sequence[Row], policies: Sequence[str]) -> str:
+def draw_by_level(scores: Sequence[Row], policies: Sequence[str], about: str) -> str:
+    """Accuracy by the hardness of the gold query; levels of a benchmark's own come after Spider's."""
+    found = dict.fromkeys(str(row["metric"]) for row in scores if str(row["metric"]).startswith(LEVEL))
+    names = [name.removeprefix(LEVEL) for name in found]
+    names.sort(key=lambda name: LEVELS.index(name) if name in LEVELS else len(LEVELS))
+    numbered = [
+        row | {"metric": f"level_{names.index(str(row['metric']).removeprefix(LEVEL))}"}
+        for row in scores
+        if row["metric"] in found
+    ]
+    return _draw_curves(
+        numbered,
+        policies,
+        pattern=r"level_(\d+)",
+        xlabel="hardness of the query",
+        label=f"Accuracy by hardness: {about}",
+        line=False,
+        ticks=names,
+    )
+
+
+def draw_budget_curve(scores: Sequence[Row], policies: Sequence[str], about: str) -> str:
     """Accuracy when only so many tool calls are allowed."""
     return _draw_curves(
-        scores, policies, pattern=r"accuracy_budget_(\d+)", xlabel="tool calls allowed", label="Accuracy by tool budget"
+        scores,
+        policies,
+        pattern=r"accuracy_budget_(\d+)",
+        xlabel="tool calls allowed",
+        label=f"Accuracy by tool budget: {about}",
     )
 
 
-def draw_pass_at_k(scores: Sequence[Row], policies: Sequence[str]) -> str:
+def draw_pass_at_k(scores: Sequence[Row], policies: Sequence[str], about: str) -> str:
     """The chance that at least one of k samples is right."""
     rows = [row | {"metric": f"pass_{row['k']}"} for row in scores if row["metric"] == "pass_at_k"]
-    return _draw_curves(rows, policies, pattern=r"pass_(\d+)", xlabel="samples k", label="pass@k")
+    return _draw_curves(rows, policies, pattern=r"pass_(\d+)", xlabel="samples k", label=f"pass@k: {about}")
 
 
-def draw_pickers(scores: Sequence[Row], policies: Sequence[str]) -> str:
+def draw_pickers(scores: Sequence[Row], policies: Sequence[str], about: str) -> str:
     """One sample, the majority's answer, the answer with the fewest calls: accuracy by policy."""
     names = {"pick_single": "single sample", "pick_majority": "majority", "pick_fewest_calls": "fewest calls"}
     picked = [row for row in scores if row["metric"] in names]
@@ -97,13 +125,20 @@ def draw_pickers(scores: Sequence[Row], policies: Sequence[str]) -> str:
     axes.set_xlabel(f"which of {most} samples is taken")
     draw_percent(axes)
     add_legend(axes)
-    return to_svg(figure, label="Pickers")
+    return to_svg(figure, label=f"Pickers: {about}")
 
 
 def _draw_curves(
-    scores: Sequence[Row], policies: Sequence[str], *, pattern: str, xlabel: str, label: str, line: bool = True
+    scores: Sequence[Row],
+    policies: Sequence[str],
+    *,
+    pattern: str,
+    xlabel: str,
+    label: str,
+    line: bool = True,
+    ticks: Sequence[str] = (),
 ) -> str:
-    """One curve a policy over the number that ``pattern`` finds in the metric's name."""
+    """One curve a policy over the number that ``pattern`` finds in the metric's name; ``ticks`` name the numbers."""
     points = [(row, re.fullmatch(pattern, str(row["metric"]))) for row in scores]
     found = [(row, int(match[1])) for row, match in points if match]
     if not found:
@@ -125,7 +160,8 @@ def _draw_curves(
             axes.fill_between(xs, low, high, color=colour, alpha=0.12, lw=0)
         else:
             axes.vlines(xs, low, high, color=colour, alpha=0.6)
-    axes.set_xticks(sorted({x for _, x in found}))
+    places = sorted({x for _, x in found})
+    axes.set_xticks(places, [ticks[place] for place in places] if ticks else None)
     axes.set_ylim(-0.02, 1.02)
     draw_percent(axes)
     axes.set_xlabel(xlabel, color=MUTED)

@@ -6,11 +6,14 @@ numbers comes from that file, so whoever has it can check the page.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 import duckdb
+
+from data_contracts.scores import HELD_OUT, SAMPLED
 
 POLICY_ORDER = ("base", "warm_up", "reinforce", "extrapolate")
 HEADLINE = {
@@ -19,8 +22,15 @@ HEADLINE = {
     "tool_calls": "tool calls",
     "turns": "turns",
     "format_error_rate": "format errors",
+    "executable_rate": "queries that run",
 }
-SHARES = frozenset({"accuracy", "f1", "format_error_rate", "pass_at_k"})
+SHARES = frozenset({"accuracy", "f1", "format_error_rate", "executable_rate", "pass_at_k"})
+BUDGET = re.compile(r"_budget_\d+$")
+# What stands above the scores of a question set.
+TITLES = {
+    f"{HELD_OUT}knowledge": "Held-out questions about the knowledge graph",
+    f"{HELD_OUT}sql": "Held-out questions about databases",
+}
 
 
 def rows_of(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict]:
@@ -30,8 +40,11 @@ def rows_of(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict]:
 
 @dataclass(frozen=True)
 class Headline:
-    """The score table: a row a policy, a cell a metric."""
+    """The score table of one question set: a row a policy, a cell a metric."""
 
+    name: str  # of the set, as the scores have it
+    title: str
+    scores: list[dict]  # all rows of the set, those of further samples and larger budgets too
     metrics: list[tuple[str, str]]  # (metric, heading)
     policies: list[str]
     cells: dict[tuple[str, str], dict]  # (policy, metric) -> row of the score table
@@ -39,12 +52,32 @@ class Headline:
     num_questions: int = 0
 
 
-def read_headline(scores: Sequence[dict]) -> Headline:
-    """Greedy scores on all held-out questions, and pass@k at the largest k."""
-    greedy = [row for row in scores if row["benchmark"] == "held_out"]
+def read_headlines(scores: Sequence[dict]) -> list[Headline]:
+    """One a question set, in the order of the scores."""
+    return [_read_headline(name, scores) for name in question_sets(scores)]
+
+
+def question_sets(scores: Sequence[dict]) -> list[str]:
+    """Names of what policies were tried on greedily, with the environment's own budget."""
+    return list(dict.fromkeys(row["benchmark"] for row in scores if row["metric"] == "accuracy"))
+
+
+def _set_of(benchmark: str) -> str:
+    """The question set of a benchmark's name, without what says how its episodes were made."""
+    return BUDGET.sub("", benchmark.removesuffix(SAMPLED))
+
+
+def title_of(name: str) -> str:
+    return TITLES.get(name, f"Benchmark {name}")
+
+
+def _read_headline(name: str, scores: Sequence[dict]) -> Headline:
+    """Greedy scores on all questions, and pass@k at the largest k."""
+    own = [row for row in scores if _set_of(row["benchmark"]) == name]
+    scores, greedy = own, [row for row in own if row["benchmark"] == name]
     cells = {(row["policy"], row["metric"]): row for row in greedy if row["metric"] in HEADLINE}
     policies = order_policies({policy for policy, _ in cells})
-    metrics = list(HEADLINE.items())
+    metrics = [(metric, heading) for metric, heading in HEADLINE.items() if any(key[1] == metric for key in cells)]
     most = max((row["k"] for row in scores if row["metric"] == "pass_at_k"), default=0)
     if most > 1:
         metrics.append(("pass_at_k", f"pass@{most}"))
@@ -54,7 +87,7 @@ def read_headline(scores: Sequence[dict]) -> Headline:
     pairs = [(policy, before, f"accuracy_gain_over_{before}") for before, policy in pairwise(policies)]
     gains = {p: by_name[p, metric] | {"over": before} for p, before, metric in pairs if (p, metric) in by_name}
     counted = max((cells[policy, "accuracy"]["n"] for policy in policies if (policy, "accuracy") in cells), default=0)
-    return Headline(metrics, policies, cells, gains, counted)
+    return Headline(name, title_of(name), own, metrics, policies, cells, gains, counted)
 
 
 def order_policies(names: set[str]) -> list[str]:
@@ -65,8 +98,9 @@ def order_policies(names: set[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class FunnelStep:
-    """One filter of the synthesis."""
+    """One filter of the synthesis of a domain."""
 
+    domain: str
     name: str
     went_on: int
     share: float  # of what came in at first
@@ -75,34 +109,38 @@ class FunnelStep:
 
 def read_funnel(rows: Sequence[dict]) -> list[FunnelStep]:
     """The filters in order, each with what went on and what was dropped for which reason."""
-    names = list(dict.fromkeys(row["filter"] for row in rows))
-    by_name = {name: [row for row in rows if row["filter"] == name] for name in names}
-    went_on = {name: sum(row["count"] for row in by_name[name] if not row["reason"]) for name in names}
-    most = max([*went_on.values(), 1])
+    keys = list(dict.fromkeys((row["domain"], row["filter"]) for row in rows))
+    by_key = {key: [row for row in rows if (row["domain"], row["filter"]) == key] for key in keys}
+    went_on = {key: sum(row["count"] for row in by_key[key] if not row["reason"]) for key in keys}
+    most = {domain: max(1, *(count for key, count in went_on.items() if key[0] == domain)) for domain, _ in keys}
     return [
         FunnelStep(
-            name=name,
-            went_on=went_on[name],
-            share=went_on[name] / most,
-            dropped=[row for row in by_name[name] if row["reason"] and row["count"]],
+            domain=key[0],
+            name=key[1],
+            went_on=went_on[key],
+            share=went_on[key] / most[key[0]],
+            dropped=[row for row in by_key[key] if row["reason"] and row["count"]],
         )
-        for name in names
+        for key in keys
     ]
 
 
 def read_splits(connection: duckdb.DuckDBPyConnection) -> list[dict]:
     return rows_of(
         connection,
-        """SELECT split, hops, count(*) AS questions, count(DISTINCT answer) AS answers FROM questions
-           GROUP BY split, hops ORDER BY CASE split WHEN 'train' THEN 0 WHEN 'validation' THEN 1 ELSE 2 END, hops""",
+        """SELECT domain, split, coalesce(level, hops || CASE hops WHEN 1 THEN ' hop' ELSE ' hops' END) AS effort,
+             count(*) AS questions, count(DISTINCT answer) AS answers FROM questions GROUP BY domain, split, effort
+           ORDER BY domain, CASE split WHEN 'train' THEN 0 WHEN 'validation' THEN 1 ELSE 2 END,
+             CASE effort WHEN 'medium' THEN 'g' WHEN 'hard' THEN 'h' WHEN 'extra' THEN 'i' ELSE effort END""",
     )
 
 
 def read_statuses(connection: duckdb.DuckDBPyConnection) -> list[dict]:
-    """How greedy episodes ended, by policy."""
+    """How greedy episodes ended, by question set and policy."""
     return rows_of(
         connection,
-        """SELECT policy, status, count(*) AS episodes, count(*) / sum(count(*)) OVER (PARTITION BY policy) AS share
-           FROM episodes WHERE stage = 'evaluate' AND benchmark = 'held_out' GROUP BY policy, status
-           ORDER BY policy, episodes DESC""",
+        """SELECT benchmark, policy, status, count(*) AS episodes,
+             count(*) / sum(count(*)) OVER (PARTITION BY benchmark, policy) AS share
+           FROM episodes WHERE stage = 'evaluate' GROUP BY benchmark, policy, status
+           ORDER BY benchmark, policy, episodes DESC""",
     )

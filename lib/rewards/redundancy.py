@@ -8,12 +8,13 @@ term out.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from itertools import combinations
 
 _WORD = re.compile(r"\w+")
 
 
-def query_redundancy(queries: list[str]) -> float:
+def query_redundancy(queries: Sequence[str]) -> float:
     """Mean pairwise Jaccard similarity of the queries' words, in [0, 1]; empty queries do not count."""
     sets = [words for words in (set(_WORD.findall(query.casefold())) for query in queries) if words]
     pairs = list(combinations(sets, 2))

@@ -7,21 +7,14 @@ lib.learning.group_advantage), so a group of failures is not ranked by its penal
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from lib.rewards.redundancy import query_redundancy
+from lib.rewards.verdict import Reward
 
 
-@dataclass(frozen=True)
-class Reward:
-    """A number and the named parts that add up to it."""
-
-    value: float
-    parts: dict[str, float]
-
-
-def strict_reward(*, correct: bool, well_formed: bool, queries: list[str], redundancy_weight: float) -> Reward:
+def strict_reward(*, correct: bool, well_formed: bool, queries: Sequence[str], redundancy_weight: float) -> Reward:
     """Reward of one episode, in [-redundancy_weight, 1]."""
     success = float(correct and well_formed)
     penalty = redundancy_weight * query_redundancy(queries)
-    return Reward(success - penalty, {"success": success, "redundancy": 0.0 - penalty})
+    return Reward(success - penalty, {"success": success, "redundancy": 0.0 - penalty}, success)

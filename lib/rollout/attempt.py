@@ -8,8 +8,6 @@ import pyarrow as pa
 import torch
 
 from lib.environments.environment import Question
-from lib.environments.page_index import PageIndex
-from lib.environments.search import SearchEnvironment
 from lib.policy.conversation import ChatFormat
 from lib.policy.device import own_device
 from lib.policy.load import load_model, load_tokenizer
@@ -19,16 +17,17 @@ from lib.progress import Progress
 from lib.rollout.collect import collect_episodes
 from lib.rollout.episode import episode_table
 from lib.rollout.run_episode import EpisodeLimits
+from lib.rollout.worlds import Sources, Worlds
 from lib.settings.policy import EngineSettings
 from lib.settings.settings import Settings
 
-QUESTION_COLUMNS = ["id", "prompt", "answer", "aliases"]
+QUESTION_COLUMNS = ["id", "domain", "prompt", "answer", "aliases", "database_id"]
 
 
 def attempt(
     questions: pa.Table,
     *,
-    pages: Path,
+    sources: Sources,
     checkpoint: Path,
     policy: str,
     benchmark: str,
@@ -43,19 +42,17 @@ def attempt(
     """Rows of the episodes contract, ``samples`` for each question; temperature 0 is greedy.
 
     Args:
-        pages: the graph artifact's directory.
         checkpoint: a directory that transformers loads.
         max_tool_calls: a budget other than the environment's own.
     """
     engine = make_engine(load_model(checkpoint), settings.engine)
-    index = PageIndex.load(pages)
     episodes = collect_episodes(
         read_questions(questions),
         samples=samples,
         seed=seed,
         engine=engine,
         chat=ChatFormat(load_tokenizer(checkpoint)),
-        make_environment=lambda: SearchEnvironment(index, settings.environment),
+        worlds=Worlds.load(settings, sources),
         limits=episode_limits(settings, temperature=temperature, top_p=top_p, max_tool_calls=max_tool_calls),
         progress=progress,
     )
@@ -83,7 +80,6 @@ def episode_limits(
     temperature: float,
     top_p: float = 1.0,
     max_tool_calls: int | None = None,
-    redundancy_weight: float = 0.0,
 ) -> EpisodeLimits:
     """The limits that the settings of environment and engine amount to."""
     return EpisodeLimits(
@@ -94,5 +90,4 @@ def episode_limits(
         max_malformed=settings.environment.max_malformed,
         temperature=temperature,
         top_p=top_p,
-        redundancy_weight=redundancy_weight,
     )

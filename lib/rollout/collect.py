@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from lib.environments.environment import Environment, Question
+from lib.environments.environment import Question
 from lib.policy.conversation import ChatFormat
 from lib.policy.engine import Engine
 from lib.progress import Progress, Silent
 from lib.rollout.episode import Episode
 from lib.rollout.run_episode import EpisodeLimits, run_episode
+from lib.rollout.worlds import Worlds
 from lib.seeds import derive_seed
 
 
@@ -21,7 +22,7 @@ def collect_episodes(
     seed: int,
     engine: Engine,
     chat: ChatFormat,
-    make_environment: Callable[[], Environment],
+    worlds: Worlds,
     limits: EpisodeLimits,
     progress: Progress | None = None,
 ) -> list[Episode]:
@@ -37,7 +38,7 @@ def collect_episodes(
             seed=derive_seed(seed, question.id, sample),
             engine=engine,
             chat=chat,
-            make_environment=make_environment,
+            world=worlds.of(question),
             limits=limits,
         )
         finished += 1

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from lib.chat_endpoint import ChatEndpoint
-from lib.environments.environment import Environment, Message, Question
+from lib.environments.environment import Message, Question
 from lib.policy.conversation import ChatFormat
 from lib.policy.endpoint_engine import EndpointEngine
 from lib.policy.plain_text import PlainText
 from lib.rollout.episode import Episode
 from lib.rollout.run_episode import EpisodeLimits, run_episode
+from lib.rollout.worlds import World
 from lib.settings.endpoint import EndpointPolicySettings
 
 
@@ -22,7 +21,7 @@ async def run_endpoint_episode(
     endpoint: ChatEndpoint,
     settings: EndpointPolicySettings,
     chat: ChatFormat | PlainText,
-    make_environment: Callable[[], Environment],
+    world: World,
     limits: EpisodeLimits,
     advice: str = "",
 ) -> Episode:
@@ -31,7 +30,7 @@ async def run_endpoint_episode(
     Args:
         advice: what the model is told beyond the environment's own instructions; no part of the episode.
     """
-    opening = (await make_environment().start(question, seed)).messages
+    opening = (await world.make_environment(question).start(question, seed)).messages
     first, *rest = opening
     told = [Message(first.role, f"{first.content}\n{advice}"), *rest] if advice else opening
     return await run_episode(
@@ -40,6 +39,6 @@ async def run_endpoint_episode(
         seed=seed,
         engine=EndpointEngine(endpoint, settings, told, chat=chat),
         chat=chat,
-        make_environment=make_environment,
+        world=world,
         limits=limits,
     )

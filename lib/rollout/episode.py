@@ -11,7 +11,7 @@ import pyarrow as pa
 from data_contracts.episodes import EPISODES
 from lib.environments.environment import CallResult
 from lib.policy.conversation import Conversation
-from lib.rewards.strict import Reward
+from lib.rewards.verdict import Reward
 
 
 class EpisodeStatus(StrEnum):
@@ -36,6 +36,7 @@ class Episode:
 
     id: str
     question_id: str
+    domain: str
     sample: int
     seed: int
     conversation: Conversation = field(default_factory=Conversation)
@@ -43,10 +44,12 @@ class Episode:
     status: EpisodeStatus = EpisodeStatus.FAILED
     error: str | None = None
     answer: str | None = None
+    answer_key: str | None = None  # the same for answers that amount to the same
     correct: bool = False
     num_malformed: int = 0  # turns that were neither calls that fit nor an answer
+    num_empty_turns: int = 0  # those among them that tried neither
     well_formed: bool = False  # at every turn, up to an answer
-    reward: Reward = field(default_factory=lambda: Reward(0.0, {}))
+    reward: Reward = field(default_factory=lambda: Reward(0.0, {}, 0.0))
     seconds: float = 0.0
 
     @property
@@ -64,6 +67,7 @@ class Episode:
             "id": self.id,
             "question_id": self.question_id,
             "group_id": self.question_id,
+            "domain": self.domain,
             "policy": policy,
             "benchmark": benchmark,
             "sample": self.sample,
@@ -76,6 +80,7 @@ class Episode:
             "status": str(self.status),
             "error": self.error,
             "answer": self.answer,
+            "answer_key": self.answer_key,
             "correct": self.correct,
             "well_formed": self.well_formed,
             "reward": self.reward.value,

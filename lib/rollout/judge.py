@@ -12,8 +12,6 @@ from pathlib import Path
 
 from lib.chat_endpoint import ChatEndpoint, Usage
 from lib.environments.environment import Question
-from lib.environments.page_index import PageIndex
-from lib.environments.search import SearchEnvironment
 from lib.errors import EndpointError
 from lib.policy.conversation import ChatFormat
 from lib.policy.load import load_model, load_tokenizer
@@ -24,6 +22,7 @@ from lib.rollout.collect import collect_episodes
 from lib.rollout.endpoint_episode import run_endpoint_episode
 from lib.rollout.episode import Episode
 from lib.rollout.run_episode import EpisodeLimits
+from lib.rollout.worlds import Sources, Worlds
 from lib.seeds import derive_seed
 from lib.settings import judge as settings_module
 from lib.settings.settings import Settings
@@ -41,12 +40,12 @@ class PolicyJudge:
         scratch: a folder in which counts outlive a failure; no question of an earlier run is attempted again.
     """
 
-    def __init__(self, settings: Settings, *, pages: Path, seed: int, scratch: Path | None = None):
+    def __init__(self, settings: Settings, *, sources: Sources, seed: int, scratch: Path | None = None):
         judge = settings.synthesis.judge
         assert isinstance(judge, settings_module.PolicyJudge)
         self.usage = Usage()
         self._samples, self._seed = settings.synthesis.difficulty_attempts, seed
-        self._environment, self._index = settings.environment, PageIndex.load(pages)
+        self._worlds = Worlds.load(settings, sources)
         self._limits = episode_limits(settings, temperature=judge.temperature)
         self._chat = ChatFormat(load_tokenizer(judge.checkpoint))
         self._engine = make_engine(load_model(judge.checkpoint), settings.engine)
@@ -68,7 +67,7 @@ class PolicyJudge:
             seed=self._seed,
             engine=self._engine,
             chat=self._chat,
-            make_environment=lambda: SearchEnvironment(self._index, self._environment),
+            worlds=self._worlds,
             limits=self._limits,
         )
         return _count(exercises, episodes)
@@ -82,14 +81,14 @@ class EndpointJudge:
     """
 
     def __init__(
-        self, settings: Settings, *, pages: Path, seed: int, scratch: Path | None = None, pause_s: float = 1.0
+        self, settings: Settings, *, sources: Sources, seed: int, scratch: Path | None = None, pause_s: float = 1.0
     ):
         judge = settings.synthesis.judge
         assert isinstance(judge, settings_module.OpenAIJudge)
         log = ReplyLog(scratch / "judge.jsonl") if scratch else None
         self._judge, self._endpoint = judge, ChatEndpoint(judge, log=log, pause_s=pause_s)
         self._samples, self._seed = settings.synthesis.difficulty_attempts, seed
-        self._environment, self._index = settings.environment, PageIndex.load(pages)
+        self._worlds = Worlds.load(settings, sources)
         self._limits = EpisodeLimits(
             max_tokens=ENDPOINT_MAX_TOKENS,
             max_new_tokens=ENDPOINT_MAX_TOKENS,
@@ -125,7 +124,7 @@ class EndpointJudge:
             endpoint=self._endpoint,
             settings=self._judge,
             chat=PlainText(),
-            make_environment=lambda: SearchEnvironment(self._index, self._environment),
+            world=self._worlds.of(question),
             limits=self._limits,
         )
 
@@ -136,18 +135,20 @@ JUDGES: dict[type, Callable[..., Judge]] = {
 }
 
 
-def make_judge(settings: Settings, *, pages: Path, seed: int, scratch: Path | None = None) -> Judge | None:
+def make_judge(settings: Settings, *, sources: Sources, seed: int, scratch: Path | None = None) -> Judge | None:
     """The judge that ``synthesis.judge`` names; None where a measure of the graph stands for it."""
     kind = type(settings.synthesis.judge)
-    return JUDGES[kind](settings, pages=pages, seed=seed, scratch=scratch) if kind in JUDGES else None
+    return JUDGES[kind](settings, sources=sources, seed=seed, scratch=scratch) if kind in JUDGES else None
 
 
 def _question(exercise: Exercise) -> Question:
     return Question(
         id=exercise.id,
+        domain=exercise.domain,
         prompt=exercise.prompt,
         answer=exercise.answer,
         aliases=list(exercise.aliases),
+        database_id=exercise.database_id,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from lib.environments.environment import CallResult, CallStatus, Environment, Question, ToolCall
@@ -12,9 +11,9 @@ from lib.policy.conversation import ChatFormat
 from lib.policy.engine import Completion, Engine, Finish, SampleRequest
 from lib.policy.plain_text import PlainText
 from lib.policy.tool_calls import MalformedCall, parse_tool_calls
-from lib.rewards.exact_match import is_correct
-from lib.rewards.strict import strict_reward
+from lib.rewards.verdict import Outcome
 from lib.rollout.episode import Episode, EpisodeStatus
+from lib.rollout.worlds import World
 from lib.seeds import derive_seed
 
 
@@ -29,7 +28,6 @@ class EpisodeLimits:
     max_malformed: int
     temperature: float
     top_p: float
-    redundancy_weight: float = 0.0
 
 
 async def run_episode(
@@ -39,7 +37,7 @@ async def run_episode(
     seed: int,
     engine: Engine,
     chat: ChatFormat | PlainText,
-    make_environment: Callable[[], Environment],
+    world: World,
     limits: EpisodeLimits,
 ) -> Episode:
     """Play one attempt. Whatever breaks becomes the episode's status and error.
@@ -47,18 +45,19 @@ async def run_episode(
     Only an endpoint that fails for good is raised (EndpointError): it breaks every episode alike, so whoever
     collects them has to stop.
     """
-    episode = Episode(id=f"{question.id}/{seed}/{sample}", question_id=question.id, sample=sample, seed=seed)
+    name = f"{question.id}/{seed}/{sample}"
+    episode = Episode(name, question_id=question.id, domain=question.domain, sample=sample, seed=seed)
     started = time.perf_counter()
     try:
-        await _play(episode, question, engine, chat, make_environment(), limits)
+        await _play(episode, question, engine, chat, world.make_environment(question), limits)
     except Exception as error:  # boundary: one episode's failure never touches another
         if isinstance(error, EndpointError) and not isinstance(error, RequestRefusedError):
             raise
-        episode.status, episode.error = EpisodeStatus.FAILED, f"{type(error).__name__}: {error}"
+        _break(episode, error)
     finally:
         engine.release(episode.id)
     episode.seconds = time.perf_counter() - started
-    _judge(episode, question, limits)
+    await _judge(episode, question, world)
     return episode
 
 
@@ -96,6 +95,7 @@ async def _play(
         if broken:
             episode.status, episode.error = EpisodeStatus.FAILED, "; ".join(broken)
             return
+        episode.num_empty_turns += not calls and not fault
         fault = fault or _fault_of(results, answer)
         episode.num_malformed += bool(fault)
         if episode.num_malformed >= limits.max_malformed:
@@ -143,13 +143,17 @@ def _fault_of(results: list[CallResult], answer: str | None) -> str:
     return refused[0].removeprefix("Error: ") if refused else ""
 
 
-def _judge(episode: Episode, question: Question, limits: EpisodeLimits) -> None:
+async def _judge(episode: Episode, question: Question, world: World) -> None:
     """Fill in correctness, form and reward."""
-    episode.correct = is_correct(episode.answer, question.answer, question.aliases)
     episode.well_formed = episode.status is EpisodeStatus.ANSWERED and episode.num_malformed == 0
-    episode.reward = strict_reward(
-        correct=episode.correct,
-        well_formed=episode.well_formed,
-        queries=episode.queries,
-        redundancy_weight=limits.redundancy_weight,
-    )
+    outcome = Outcome(episode.answer, episode.well_formed, tuple(episode.queries))
+    try:
+        verdict = await world.judge(question, outcome)
+    except Exception as error:  # boundary: as above
+        _break(episode, error)
+    else:
+        episode.correct, episode.reward, episode.answer_key = verdict.correct, verdict.reward, verdict.answer_key
+
+
+def _break(episode: Episode, error: Exception) -> None:
+    episode.status, episode.error = EpisodeStatus.FAILED, f"{type(error).__name__}: {error}"

@@ -7,6 +7,23 @@ from pydantic import Field
 from lib.settings.section import Section
 
 
+class SqlEnvironmentSettings(Section):
+    """What queries of an agent may cost, and what it sees of them."""
+
+    rows: int = Field(10, ge=1)
+    """Rows of a result that are shown; the others are counted."""
+    cell_characters: int = Field(60, ge=10)
+    """Longest value that is shown whole."""
+    query_seconds: float = Field(5.0, gt=0)
+    """Seconds after which a query is ended."""
+    answer_rows: int = Field(10_000, ge=1)
+    """Most rows of a result that answers are compared by."""
+    workers: int | None = Field(None, ge=1)
+    """Processes that run queries; default: one a core."""
+    worker_memory_mb: int = Field(512, ge=64)
+    """What each of them may use for a query's data."""
+
+
 class EnvironmentSettings(Section):
     results_per_search: int = Field(2, ge=1, le=20)
     """Results that one search returns; further ones act as distractors."""
@@ -14,11 +31,13 @@ class EnvironmentSettings(Section):
     """Longest snippet of a search result."""
     page_characters: int = Field(600, ge=80)
     """Longest page that open() returns."""
-    max_tool_calls: int = Field(4, ge=1)
+    max_tool_calls: int = Field(6, ge=1)
     """Calls after which the episode ends with status 'out_of_calls'; no fewer than synthesis.max_hops."""
-    max_turns: int = Field(6, ge=1)
+    max_turns: int = Field(8, ge=1)
     """Turns of the policy after which the episode ends with status 'out_of_turns'."""
     max_malformed: int = Field(1, ge=1)
     """Malformed calls that end the episode; the ones before get an error observation."""
     tool_timeout_s: float = Field(30.0, gt=0)
     """Seconds before one tool call counts as failed."""
+    sql: SqlEnvironmentSettings = SqlEnvironmentSettings()
+    """What concerns databases alone."""

@@ -13,7 +13,9 @@ JudgedStage = Literal["base", "warm_up", "reinforce", "extrapolate"]
 
 class EvaluateSettings(Section):
     questions: int = Field(200, ge=1)
-    """Held-out questions at most."""
+    """Held-out questions of each domain at most."""
+    benchmark_questions: int = Field(200, ge=0)
+    """Questions of each benchmark of `databases.benchmarks` at most; 0 takes all."""
     samples: int = Field(4, ge=1)
     """Attempts a question for pass@k and picking, at the sampling temperature."""
     sampled_questions: int = Field(16, ge=0)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from lib.settings.section import Section
+from lib.settings.synthesis import Domain
 
 
 class WorkerSettings(Section):
@@ -23,6 +24,8 @@ class WorkerSettings(Section):
     """Of matrix products; master weights stay in float32."""
     threads: int | None = Field(None, ge=1)
     """Threads a rank; default: cores divided by ranks."""
+    micro_batch_tokens: int = Field(1536, ge=64)
+    """Distinct tokens of one forward and backward pass, which bound the memory of activations."""
     checkpoint_every: int = Field(5, ge=1)
     """Steps between checkpoints from which an interrupted job resumes."""
     start_timeout_s: float = Field(300.0, gt=0)
@@ -71,8 +74,20 @@ class ReinforceSettings(Section):
     little signal moves little; otherwise by those trained on."""
     kl_weight: float = Field(0.0, ge=0)
     """Weight of the KL term against the warmed-up policy; 0 leaves it out."""
+    normalize_by_task: bool = True
+    """Give the advantages of each domain mean 0 and deviation 1 over its action tokens, so that none of them decides
+    alone where the policy goes. A run of one domain has nothing to balance."""
+    domain_weights: dict[Domain, Annotated[float, Field(ge=0)]] = {}
+    """How many groups of a step belong to a domain, relative to the others; those that are not named have 1."""
+    filters: tuple[Literal["no_call", "empty_turn", "cut"], ...] = ()
+    """Episodes that are not trained on: without a tool call that could be read, with a turn that is neither call nor
+    answer, ended by a limit."""
+    filtered_count: bool = True
+    """Whether filtered episodes still count in the mean and deviation of their group."""
+    sql_reward: Literal["parts", "strict"] = "parts"
+    """What an SQL episode earns: format, executable and result, each with its sign; or 1 for a right one, else 0."""
     redundancy_weight: float = Field(0.1, ge=0)
-    """Weight of the mean pairwise Jaccard similarity of an episode's queries."""
+    """In the knowledge domain, the weight of the mean pairwise Jaccard similarity of an episode's queries."""
     mini_batches: int = Field(1, ge=1)
     """Optimizer steps a batch of episodes."""
     max_mismatch: float = Field(0.5, gt=0)

@@ -1,6 +1,6 @@
 """Settings from a profile, overrides and a seed.
 
-In: the name of a profile or the path of a TOML file, texts such as "reinforce.steps=8", a seed.
+In: the name of a profile or the path of a TOML file, texts such as "reinforce.steps=8", a seed, question domains.
 Out: checked settings. What is not understood is a SettingsError that names the key, what it could
 have been and what is allowed.
 """
@@ -8,8 +8,10 @@ have been and what is allowed.
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -24,14 +26,19 @@ DEFAULT_PROFILE = "laptop"
 
 
 def load_settings(
-    profile: str = DEFAULT_PROFILE, overrides: list[str] | None = None, seed: int | None = None
+    profile: str = DEFAULT_PROFILE,
+    overrides: list[str] | None = None,
+    seed: int | None = None,
+    domains: Sequence[str] = (),
 ) -> Settings:
-    """Profile first, then the overrides in their order, then the seed."""
+    """Profile first, then the overrides in their order, then the seed and the domains where they are given."""
     values = _read_profile(profile)
     for override in overrides or []:
         _apply(values, override)
     if seed is not None:
         values["seed"] = seed
+    if domains:
+        _apply(values, f"synthesis.domains={json.dumps(list(domains))}")
     for name, default in Settings():
         section = values.get(name)
         if isinstance(section, dict) and hasattr(default, "type"):

@@ -50,9 +50,9 @@ class EngineSettings(Section):
     type: Literal["transformers"] = "transformers"
     max_concurrent: int = Field(64, ge=1)
     """Episodes decoded side by side."""
-    max_tokens: int = Field(768, ge=64)
+    max_tokens: int = Field(1024, ge=64)
     """Longest episode in tokens; a longer one ends with status 'too_long'."""
-    max_new_tokens: int = Field(64, ge=1)
+    max_new_tokens: int = Field(128, ge=1)
     """Longest turn of the policy in tokens."""
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     """Of matrix products; weights and residual stream stay in float32."""

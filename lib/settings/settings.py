@@ -1,13 +1,15 @@
-"""All settings of a run: one section a stage."""
+"""All settings of a run: one section a stage, and what concerns all of them."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
+from lib.settings.databases import DatabaseSettings
 from lib.settings.demonstrate import DemonstrateSettings
 from lib.settings.environment import EnvironmentSettings
 from lib.settings.evaluate import EvaluateSettings
 from lib.settings.learning import ExtrapolateSettings, ReinforceSettings, WarmUpSettings, WorkerSettings
+from lib.settings.lineage import LineageSettings
 from lib.settings.policy import EngineSettings, PolicySettings, SmolLM2Policy
 from lib.settings.section import Section
 from lib.settings.source import AtlasSource, SourceSettings
@@ -20,6 +22,7 @@ class Settings(Section):
     seed: int = Field(0, ge=0)
     """The run's seed; every other seed derives from it."""
     source: SourceSettings = AtlasSource()
+    databases: DatabaseSettings = DatabaseSettings()
     synthesis: SynthesisSettings = SynthesisSettings()
     policy: PolicySettings = SmolLM2Policy()
     engine: EngineSettings = EngineSettings()
@@ -30,3 +33,4 @@ class Settings(Section):
     reinforce: ReinforceSettings = ReinforceSettings()
     extrapolate: ExtrapolateSettings = ExtrapolateSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
+    lineage: LineageSettings = LineageSettings()

@@ -1,14 +1,19 @@
-"""How questions are made from a graph."""
+"""How questions are made; what is said of hops, degrees, clues and blur concerns those from a graph."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
 from lib.settings.endpoint import EndpointSettings
 from lib.settings.judge import JudgeSettings, NoJudge
 from lib.settings.section import Section
+from lib.settings.sql_synthesis import SqlSynthesisSettings
+
+# What questions are about, and with it which tools answer them.
+Domain = Literal["knowledge", "sql"]
+DOMAINS: tuple[str, ...] = get_args(Domain)
 
 
 class TemplateWriter(Section):
@@ -28,8 +33,10 @@ WriterSettings = Annotated[TemplateWriter | OpenAIWriter, Field(discriminator="t
 
 
 class SynthesisSettings(Section):
+    domains: tuple[Domain, ...] = ("knowledge", "sql")
+    """Domains from which questions are made."""
     num_questions: int = Field(2000, ge=1)
-    """Questions to keep over all splits."""
+    """Questions of each domain to keep, over all splits."""
     min_hops: int = Field(1, ge=1, le=16)
     """Fewest look-ups of a question: the edges of its path, and the attribute it asks for."""
     max_hops: int = Field(2, ge=1, le=16)
@@ -46,8 +53,10 @@ class SynthesisSettings(Section):
     """Share of clues whose names and exact values are replaced by descriptions, ranges and buckets."""
     extra_clues: int = Field(0, ge=0, le=8)
     """Steps of a path, at most, that lead to several entities, each with a clue that singles one out."""
+    sql: SqlSynthesisSettings = SqlSynthesisSettings()
+    """What concerns questions about databases alone."""
     writer: WriterSettings = TemplateWriter()
-    """Who turns a path into words."""
+    """Who turns a path, or a query, into words."""
     max_answer_share: float = Field(0.02, gt=0, le=1)
     """Most questions of a split, as a share of those wanted, with the same answer."""
     max_pattern_share: float = Field(0.08, gt=0, le=1)
@@ -70,6 +79,16 @@ class SynthesisSettings(Section):
     """Share of questions, and of entities, in the validation split."""
     test_share: float = Field(0.25, gt=0, lt=1)
     """Share of questions, and of entities, in the held-out split."""
+
+    @model_validator(mode="after")
+    def every_domain_is_named_once(self) -> SynthesisSettings:
+        if not self.domains:
+            raise ValueError(
+                f"domains must name at least one of {', '.join(DOMAINS)}, since questions are about something"
+            )
+        if len(set(self.domains)) < len(self.domains):
+            raise ValueError("domains must name every domain once, since its questions are made once")
+        return self
 
     @model_validator(mode="after")
     def hops_form_a_range(self) -> SynthesisSettings:

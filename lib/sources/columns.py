@@ -6,7 +6,7 @@ words. What the columns hold is not known here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from lib.errors import SourceError
 
@@ -28,8 +28,8 @@ class ColumnNames:
     the first of them decides holds for the whole file.
     """
 
-    def __init__(self, known: Sequence[str], *, file: str):
-        self._known, self._file = known, file
+    def __init__(self, known: Sequence[str], *, file: str, synonyms: Mapping[str, Sequence[str]] = SYNONYMS):
+        self._known, self._file, self._synonyms = known, file, synonyms
         self._owners: dict[str, str] = {}  # known name -> the column that stands for it
         self._renamed: dict[tuple[str, ...], list[str]] = {}
 
@@ -46,7 +46,9 @@ class ColumnNames:
             raise self._clash(repeated, repeated, repeated, line)
         for name in self._known:
             owner = self._owners.get(name)
-            claims = [name] if name in columns else [column for column in columns if column in SYNONYMS.get(name, ())]
+            claims = (
+                [name] if name in columns else [column for column in columns if column in self._synonyms.get(name, ())]
+            )
             if owner is None and len(claims) > 1:
                 raise self._clash(name, *claims[:2], line)
             if owner not in (None, name) and name in columns:
@@ -55,6 +57,10 @@ class ColumnNames:
                 self._owners[name] = claims[0]
         ours = {column: name for name, column in self._owners.items()}
         return [ours.get(column, column) for column in columns]
+
+    def may_be(self, name: str) -> frozenset[str]:
+        """The name itself and its synonyms."""
+        return frozenset((name, *self._synonyms.get(name, ())))
 
     def _clash(self, name: str, first: str, second: str, line: int) -> SourceError:
         return SourceError(
@@ -66,8 +72,3 @@ class ColumnNames:
 
 def plain_names(columns: Sequence[str]) -> list[str]:
     return [column.strip().lower() for column in columns]
-
-
-def may_be_called(name: str) -> frozenset[str]:
-    """The name itself and its synonyms."""
-    return frozenset((name, *SYNONYMS.get(name, ())))

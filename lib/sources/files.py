@@ -11,7 +11,7 @@ import gzip
 import io
 import zlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lib.errors import SourceError
-from lib.sources.columns import ColumnNames, may_be_called, plain_names
+from lib.sources.columns import SYNONYMS, ColumnNames, plain_names
 from lib.strict_json import load_json
 
 SUFFIXES = (".tsv", ".csv", ".jsonl", ".ndjson", ".parquet")
@@ -38,7 +38,12 @@ class Row:
 
 
 def read_rows(
-    path: Path, *, columns: tuple[str, ...], needed: tuple[str, ...], further: tuple[str, ...] = ()
+    path: Path,
+    *,
+    columns: tuple[str, ...],
+    needed: tuple[str, ...],
+    further: tuple[str, ...] = (),
+    synonyms: Mapping[str, Sequence[str]] = SYNONYMS,
 ) -> Iterator[Row]:
     """The rows of a file.
 
@@ -47,12 +52,13 @@ def read_rows(
             the first of them, or a known synonym, is a header.
         needed: those of the columns without which a line is no row.
         further: other columns of which synonyms are known.
+        synonyms: other names of columns, in lower case, by the one that counts.
 
     Raises SourceError for a missing file, an unknown suffix, bytes that are damaged or cut, and two columns
     that stand for the same.
     """
     suffix = _suffix(path)
-    names = ColumnNames((*columns, *further), file=str(path))
+    names = ColumnNames((*columns, *further), file=str(path), synonyms=synonyms)
     try:
         if suffix == ".parquet":
             yield from _read_parquet(path, names)
@@ -102,7 +108,7 @@ def _read_cells(
             continue
         elif names:
             yield _checked(line, cells, names, needed, content)
-        elif (may_be_called(by_position[0]) | {"id"}) & set(plain_names(cells)):
+        elif (columns.may_be(by_position[0]) | {"id"}) & set(plain_names(cells)):
             names = columns.rename(cells, line=line)
         elif len(cells) < fewest:
             yield Row(line, {}, content, f"{len(cells)} columns instead of {fewest}")

@@ -25,7 +25,7 @@ from data_contracts.contract import ArtifactKind
 from lib.errors import ArtifactError
 from lib.store.atomic_write import sync, write_atomically
 from lib.store.content_digest import describe_files, digest_files, list_files
-from lib.store.full_disk import full_disk_explained
+from lib.store.full_disk import lost_disk_explained
 from lib.store.hash_memo import SETTLED_NS, HashMemo, stamp_of
 from lib.store.manifest import FORMAT, MANIFEST, Manifest, Provenance, Reference
 
@@ -43,13 +43,17 @@ class ArtifactStore:
         """Where the artifact's files are; whole if the directory exists."""
         return self._artifacts / reference.kind / reference.digest
 
+    def memo_path(self, reference: Reference) -> Path:
+        """Where it stands which files have been verified."""
+        return self.root / "verified" / f"{reference.kind}-{reference.digest}.json"
+
     def publish(self, kind: ArtifactKind, directory: Path, provenance: Provenance) -> Reference:
         """Move a finished directory into the store; what is already there under its digest stays.
 
         Raises ArtifactError when the disk is full; the directory is then still where it was.
         """
         time.sleep(SETTLED_NS / 1e9)  # a file that is hashed now and changed later gets another time stamp
-        with full_disk_explained(directory, kept="all published artifacts"):
+        with lost_disk_explained(directory, kept="all published artifacts"):
             manifest = self._describe(kind, directory, provenance)
             for path in list_files(directory):
                 sync(path)
@@ -152,7 +156,7 @@ class ArtifactStore:
         )
 
     def _memo(self, reference: Reference) -> HashMemo:
-        return HashMemo(self.root / "verified" / f"{reference.kind}-{reference.digest}.json")
+        return HashMemo(self.memo_path(reference))
 
     def _describe(self, kind: ArtifactKind, directory: Path, provenance: Provenance) -> Manifest:
         entries = describe_files(directory)

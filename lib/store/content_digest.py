@@ -1,7 +1,8 @@
 """The digest of a directory: what its files hold, independent of when and where they were written.
 
 In: a directory. Out: one entry a file and the digest of all. DuckDB files differ in their bytes
-from one write to the next, so what counts is their tables.
+from one write to the next, so what counts is their tables. Of a Parquet file whose schema marks columns as
+measured, such as seconds, the other columns count: the same work on a slower day has the same digest.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from lib.store.manifest import MANIFEST, FileEntry
 
-DATABASE_SUFFIX = ".duckdb"
+DATABASE_SUFFIX, TABLE_SUFFIX = ".duckdb", ".parquet"
+MEASURED = b"measured"  # key of the metadata of a field, set to "yes"
 ROWS_A_BATCH = 8192
 
 
@@ -61,6 +64,36 @@ def hash_database(path: Path) -> str:
     return digest.hexdigest()
 
 
+def hash_rows(path: Path, schema: pa.Schema) -> str:
+    """SHA-256 over the rows of a Parquet file, cast to a schema that has some of its columns."""
+    digest = hashlib.sha256()
+    with pq.ParquetFile(path) as file, pa.ipc.new_stream(_HashSink(digest), schema) as writer:
+        for batch in file.iter_batches(ROWS_A_BATCH, columns=schema.names):
+            writer.write_batch(batch.cast(schema))
+    return digest.hexdigest()
+
+
+def without_measured(schema: pa.Schema) -> pa.Schema:
+    """The columns, and the fields within them, that are not marked as measured."""
+    return pa.schema(_lasting(list(schema)))
+
+
+def _lasting(fields: list[pa.Field]) -> list[pa.Field]:
+    return [field.with_type(_lasting_type(field.type)) for field in fields if not _is_measured(field)]
+
+
+def _lasting_type(type_: pa.DataType) -> pa.DataType:
+    if pa.types.is_struct(type_):
+        return pa.struct(_lasting(list(type_)))
+    if pa.types.is_list(type_):
+        return pa.list_(type_.value_field.with_type(_lasting_type(type_.value_type)))
+    return type_
+
+
+def _is_measured(field: pa.Field) -> bool:
+    return (field.metadata or {}).get(MEASURED) == b"yes"
+
+
 class _HashSink(io.RawIOBase):
     """A file that keeps nothing but the hash of what is written to it."""
 
@@ -77,7 +110,11 @@ class _HashSink(io.RawIOBase):
 
 def _describe_file(path: Path, relative: str) -> FileEntry:
     sha256 = hash_file(path)
-    content = hash_database(path) if path.suffix == DATABASE_SUFFIX else sha256
+    content = sha256
+    if path.suffix == DATABASE_SUFFIX:
+        content = hash_database(path)
+    elif path.suffix == TABLE_SUFFIX and (lasting := without_measured(schema := pq.read_schema(path))) != schema:
+        content = hash_rows(path, lasting)
     return FileEntry(path=relative, size=path.stat().st_size, sha256=sha256, content=content)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 MANIFEST = "manifest.json"
+IMPORT = "import"  # in the place of a stage's name, for what was brought in by hand
 FORMAT = 1  # raised when the layout of artifacts, manifests or fingerprints changes
 
 
@@ -33,6 +34,10 @@ class Reference(Record):
     def __str__(self) -> str:
         return f"{self.kind}/{self.short}"
 
+    @property
+    def full(self) -> str:
+        return f"{self.kind}/{self.digest}"
+
 
 class FileEntry(Record):
     """One file of an artifact."""
@@ -40,7 +45,7 @@ class FileEntry(Record):
     path: str  # relative, with forward slashes
     size: int  # bytes
     sha256: str  # of its bytes; this is what verification compares
-    content: str  # what the artifact's digest is made from; differs from sha256 for DuckDB files only
+    content: str  # what the artifact's digest is made from; differs from sha256 for databases and measured tables
 
 
 class Cost(Record):
@@ -58,6 +63,9 @@ class Provenance(Record):
     fingerprint: str
     components: dict[str, Any]  # of the fingerprint: settings, inputs, seed, code, libraries, ...
     inputs: dict[str, Reference]  # by stage name
+    origins: dict[str, str] = {}  # where the user's files lay, by settings key; their digests are components
+    notes: tuple[str, ...] = ()  # what was out of the ordinary, in words
+    run: str = ""  # the flow run that wanted it, by its id
     cost: Cost
     started_at: datetime
     finished_at: datetime

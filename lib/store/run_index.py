@@ -6,6 +6,7 @@ rebuilt from them.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from pydantic import ValidationError
 from lib.errors import ArtifactError
 from lib.store.artifact_store import ArtifactStore
 from lib.store.atomic_write import write_atomically
-from lib.store.full_disk import full_disk_explained
-from lib.store.manifest import RunRecord
+from lib.store.full_disk import lost_disk_explained
+from lib.store.manifest import Reference, RunRecord
 
 LAST = "last"  # beside a stage's records: the fingerprint of the run that was given last
 
@@ -29,7 +30,7 @@ class RunIndex:
 
     def record(self, record: RunRecord) -> None:
         path = self._path(record.provenance.stage, record.provenance.fingerprint)
-        with full_disk_explained(path, kept=f"the artifact {record.artifact}"):
+        with lost_disk_explained(path, kept=f"the artifact {record.artifact}"):
             write_atomically(path, record.model_dump_json(indent=1))
 
     def find(self, stage: str, fingerprint: str) -> RunRecord | None:
@@ -54,17 +55,39 @@ class RunIndex:
 
     def latest(self, stage: str) -> RunRecord | None:
         """The stage's run that was given last; where that is not known, the one that finished last."""
+        return self._given_last(stage) or _last(self.list(stage))
+
+    def latest_kept(self, stage: str, kind: str | None = None) -> RunRecord | None:
+        """The same, of the runs whose artifact is still in the store, and of that kind."""
+
+        def is_kept(record: RunRecord) -> bool:
+            return kind in (None, record.artifact.kind) and self._store.path(record.artifact).exists()
+
+        given = self._given_last(stage)
+        return given if given and is_kept(given) else _last([item for item in self.list(stage) if is_kept(item)])
+
+    def _given_last(self, stage: str) -> RunRecord | None:
         with suppress(OSError):
-            if (record := _read(self._path(stage, (self._runs / stage / LAST).read_text()))) is not None:
-                return record
-        return max(self.list(stage), key=lambda record: record.provenance.finished_at, default=None)
+            return _read(self._path(stage, (self._runs / stage / LAST).read_text()))
+        return None
 
     def list(self, stage: str = "*") -> list[RunRecord]:
         records = [_read(path) for path in sorted(self._runs.glob(f"{stage}/*.json"))]
         return [record for record in records if record is not None]
 
+    def forget(self, artifacts: Collection[Reference]) -> None:
+        """Remove the records of these artifacts; without them a stage would only find that its artifact is gone."""
+        for path in self._runs.glob("*/*.json"):
+            record = _read(path)
+            if record is not None and record.artifact in artifacts:
+                path.unlink(missing_ok=True)
+
     def _path(self, stage: str, fingerprint: str) -> Path:
         return self._runs / stage / f"{fingerprint}.json"
+
+
+def _last(records: list[RunRecord]) -> RunRecord | None:
+    return max(records, key=lambda record: record.provenance.finished_at, default=None)
 
 
 def _read(path: Path) -> RunRecord | None:

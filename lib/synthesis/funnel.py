@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
-
-from data_contracts.questions import FUNNEL
-
 
 class Funnel:
     """Counts by filter and reason; filters appear in the order given."""
 
     def __init__(self, filters: tuple[str, ...]):
-        self._filters = ("walks", *filters, "kept")
+        self._filters = (*filters, "kept")
         self._counts: dict[tuple[str, str], int] = {}
         self._examples: dict[tuple[str, str], str] = {}
 
@@ -26,7 +22,8 @@ class Funnel:
         pairs = [(key, count) for key, count in self._counts.items() if key[1]]
         return dict(sorted(pairs, key=lambda pair: -pair[1]))
 
-    def table(self) -> pa.Table:
+    def rows(self) -> list[dict]:
+        """A row a filter and reason, those that went on first."""
         rows = []
         for filter_ in self._filters:
             keys = sorted((key for key in self._counts if key[0] == filter_), key=lambda key: -self._counts[key])
@@ -35,4 +32,4 @@ class Funnel:
                 rows.append(
                     {"filter": filter_, "reason": key[1], "count": self._counts.get(key, 0), "example": example}
                 )
-        return pa.Table.from_pylist([row | {"position": i} for i, row in enumerate(rows)], schema=FUNNEL.schema)
+        return rows

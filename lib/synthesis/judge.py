@@ -20,6 +20,8 @@ class Exercise:
     prompt: str
     answer: str
     aliases: tuple[str, ...]
+    domain: str = "knowledge"
+    database_id: str | None = None
 
 
 class Judge(Protocol):

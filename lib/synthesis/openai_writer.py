@@ -30,12 +30,20 @@ class OpenAIWriter:
 
     Args:
         log: replies that need not be paid for again.
+        instructions: what is to be written of a draft; ``{blur}`` is filled in.
     """
 
     name = "openai"
 
-    def __init__(self, settings: OpenAIWriterSettings, *, log: ReplyLog | None = None, pause_s: float = 1.0):
-        self._settings = settings
+    def __init__(
+        self,
+        settings: OpenAIWriterSettings,
+        *,
+        log: ReplyLog | None = None,
+        pause_s: float = 1.0,
+        instructions: str = INSTRUCTIONS,
+    ):
+        self._settings, self._instructions = settings, instructions
         self._endpoint = ChatEndpoint(settings, log=log, pause_s=pause_s)
 
     @property
@@ -54,7 +62,7 @@ class OpenAIWriter:
             ) from error
 
     async def _write_one(self, draft: Draft) -> Wording:
-        instructions = INSTRUCTIONS.format(blur=BLUR if draft.blurred else "")
+        instructions = self._instructions.format(blur=BLUR if draft.blurred else "")
         messages = [
             {"role": "system", "content": instructions},
             {"role": "user", "content": "\n".join([*draft.clues, f"Answer: {draft.answer}"])},

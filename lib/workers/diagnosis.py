@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from lib.errors import JobError
+from lib.errors import JobError, OutOfMemoryError
 from lib.store.full_disk import FREE_SPACE, WORDS, is_full
 from lib.workers.job import JobSpec
 from lib.workers.rank_record import RankRecord, stack_file
@@ -50,6 +50,8 @@ class Trouble:
     code: int | None = None
     """Exit code, or minus the signal; None when nobody could see it."""
     num_started: int = 0
+    num_oom_kills: int = 0
+    """Processes that the system killed for want of memory while the job ran."""
 
 
 def exit_code_of_launcher(code: int) -> int:
@@ -65,7 +67,11 @@ def exit_code_of_launcher(code: int) -> int:
 def job_error(
     trouble: Trouble, spec: JobSpec, *, num_ranks: int, silence_s: float, peak_memory_mb: float, log_start: int
 ) -> JobError:
-    """The error to raise, with the log's last lines, what is kept and what to do next."""
+    """The error to raise, with the log's last lines, what is kept and what to do next.
+
+    It is an OutOfMemoryError only where that is certain: a lone SIGKILL may have come from anybody.
+    """
+    kind = JobError
     what = _what(trouble, spec.module, num_ranks=num_ranks, silence_s=silence_s)
     record = trouble.rank if trouble.kind is TroubleKind.FAILED else None
     where = "\n    | ".join([str(spec.files.log), *_evidence(trouble, spec, num_ranks=num_ranks, log_start=log_start)])
@@ -74,7 +80,8 @@ def job_error(
     next_step = "run the same command again; the job resumes from what it saved"
     if _disk_is_full(record, spec):
         what, next_step = f"The disk is full. {what}", f"{FREE_SPACE}; the job resumes from what it saved"
-    elif _ran_out_of_memory(trouble):
+    elif _may_have_run_out_of_memory(trouble):
+        kind = OutOfMemoryError if trouble.kind is TroubleKind.FAILED or trouble.num_oom_kills else JobError
         what += f" The job's memory peaked at {peak_memory_mb:.0f} of {psutil.virtual_memory().total / 1e6:.0f} MB."
         next_step = f"{FREE_MEMORY}; then {next_step}"
     elif trouble.kind is TroubleKind.SILENT:
@@ -84,7 +91,7 @@ def job_error(
     elif record:
         where = "\n    ".join(filter(None, [record.where, where]))
         next_step = f"{record.next_step or 'mend the cause'}; then {next_step}"
-    return JobError(what, where=where, kept="; ".join(kept), next_step=next_step)
+    return kind(what, where=where, kept="; ".join(kept), next_step=next_step)
 
 
 def _disk_is_full(record: RankRecord | None, spec: JobSpec) -> bool:
@@ -92,7 +99,7 @@ def _disk_is_full(record: RankRecord | None, spec: JobSpec) -> bool:
     return is_full(spec.scratch) or (record is not None and any(words in record.what for words in WORDS))
 
 
-def _ran_out_of_memory(trouble: Trouble) -> bool:
+def _may_have_run_out_of_memory(trouble: Trouble) -> bool:
     if trouble.kind is TroubleKind.VANISHED:
         return trouble.code in (None, -signal.SIGKILL)
     if trouble.kind is not TroubleKind.FAILED or trouble.rank is None:

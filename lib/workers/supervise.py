@@ -7,6 +7,7 @@ ends them itself when it can, and the guard does when it cannot.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import os
 import shutil
@@ -23,6 +24,7 @@ from lib.workers.diagnosis import job_error
 from lib.workers.guard import GRACE_S
 from lib.workers.job import JobFiles, JobResult, JobSpec
 from lib.workers.launch import launch_command, launch_environment, world_size
+from lib.workers.oom_kills import count_oom_kills
 from lib.workers.process_tree import kill_marked
 from lib.workers.watch import JobWatch, wait_until
 
@@ -37,6 +39,7 @@ def run_job(spec: JobSpec, *, workers: WorkerSettings, progress: Progress) -> Jo
 
     Raises:
         JobError: a rank failed, was killed, hangs or never started, or the job already runs elsewhere.
+        OutOfMemoryError: a rank failed or was killed because memory ran out.
     """
     files, started = spec.files, time.monotonic()
     num_ranks = world_size(spec, workers)
@@ -44,12 +47,13 @@ def run_job(spec: JobSpec, *, workers: WorkerSettings, progress: Progress) -> Jo
     with _locked(files) as lock:
         _write_files(spec)
         log_start = files.log.stat().st_size if files.log.exists() else 0
+        oom_kills = count_oom_kills()
         with _processes(spec, workers, lock) as guard:
             watch = JobWatch(files, num_ranks=num_ranks, workers=workers, guard=guard, progress=progress)
             trouble = watch.until_ended()
     if trouble is not None:
         raise job_error(
-            trouble,
+            dataclasses.replace(trouble, num_oom_kills=count_oom_kills() - oom_kills),
             spec,
             num_ranks=num_ranks,
             silence_s=workers.silence_timeout_s,

@@ -1,6 +1,6 @@
 import pytest
 
-from flows.server import LocalServer
+from flows.operating.server import LocalServer
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-STAGES = ["source", "synthesize", "base", "demonstrate", "warm_up", "reinforce", "extrapolate", "evaluate", "report"]
+STAGES = [
+    "source",
+    "databases",
+    "synthesize",
+    "base",
+    "demonstrate",
+    "warm_up",
+    "reinforce",
+    "extrapolate",
+    "evaluate",
+    "report",
+]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("pipeline")]
 
@@ -39,7 +50,9 @@ def actions(server, store, *arguments) -> dict[str, str]:
 
 def test_a_run_ends_with_scores_of_every_policy_and_a_report(first):
     assert list(first["artifacts"].keys() - set(STAGES)) == []
-    assert [row["policy"] for row in first["accuracy"]] == ["base", "warm_up", "reinforce", "extrapolate"]
+    judged = [(row["benchmark"], row["policy"]) for row in first["accuracy"]]
+    policies = ("base", "warm_up", "reinforce", "extrapolate")
+    assert judged == [(f"held_out_{domain}", policy) for domain in ("knowledge", "sql") for policy in policies]
     assert all(0 <= row["low"] <= row["value"] <= row["high"] <= 1 for row in first["accuracy"])
     assert "<html" in Path(first["report"]).read_text()
 
@@ -47,10 +60,10 @@ def test_a_run_ends_with_scores_of_every_policy_and_a_report(first):
 def test_a_second_run_computes_nothing_and_gives_the_same(server, store, first):
     done = ropewalk(server, "run", store, "--profile", "nano")
     assert json.loads(done.stdout) == first
-    assert [line.split()[1] for line in done.stderr.splitlines() if line.split()[0] in STAGES] == ["cached"] * 9
+    assert [line.split()[1] for line in done.stderr.splitlines() if line.split()[0] in STAGES] == ["cached"] * 10
 
 
 def test_a_plan_after_the_run_finds_everything_and_names_what_a_setting_reaches(server, store, first):
     assert set(actions(server, store).values()) == {"cached"}
     changed = actions(server, store, "--set", "evaluate.bootstrap_resamples=300")
-    assert [name for name in STAGES if changed[name] == "cached"] == STAGES[:6]
+    assert [name for name in STAGES if changed[name] == "cached"] == STAGES[:7]

@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 
 from flows.plan import Action, known_inputs, make_plan
@@ -79,6 +81,14 @@ def test_a_damaged_artifact_is_the_reason_and_stays_in_place(root):
     assert action is Action.RUN
     assert "numbers.parquet has 0 bytes" in reasons[0]
     assert path.exists()
+
+
+def test_a_removed_artifact_is_the_reason(root):
+    run_chain(root)
+    step = make_plan(open_run(root), STAGES)[1]
+    shutil.rmtree(open_run(root).store.path(step.reference))
+    action, reasons = explain(open_run(root))["double"]
+    assert (action, reasons) == (Action.RUN, (f"{step.reference} was removed from the store",))
 
 
 def test_a_forced_stage_runs_because_it_was_asked_for(root):

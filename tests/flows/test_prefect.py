@@ -74,10 +74,13 @@ def test_the_server_has_every_stage_with_its_arrows_and_shows_cached_ones_as_cac
     assert small_chain.calls == ["count", "double", "total"]
 
 
-def test_a_computed_stage_leaves_a_card(api, root):
-    state = small_chain.small_chain(open_run(root), return_state=True)
-    cards = post(api, "artifacts/filter", {"artifacts": {"key": {"any_": ["double"]}}})
-    assert any(state.result()["double"].digest in card["data"] for card in cards)
+def test_a_given_stage_shows_as_given_and_later_stages_take_it(api, root):
+    first = small_chain.small_chain(open_run(root))
+    run = Run(load_settings("laptop", ["reinforce.steps=4"]), root, given={"count": first["count"]})
+    state = small_chain.small_chain(run, return_state=True)
+    assert state.result() == first
+    names = {name: run["state_name"] for name, run in task_runs(api, state, 3).items()}
+    assert names == {"count": "Given", "double": "Cached", "total": "Cached"}
 
 
 def test_a_damaged_artifact_is_computed_again_and_later_stages_stay_cached(api, root):
@@ -93,7 +96,7 @@ def test_a_stage_that_fails_raises_its_own_error_and_keeps_the_stages_before(api
     def fail(work):
         raise JobError("rank 0 was killed", next_step="run again")
 
-    failing = stage_task(replace(small_chain.DOUBLE, work=fail, retries=1))
+    failing = stage_task(replace(small_chain.DOUBLE, work=fail))
 
     @flow(validate_parameters=False)
     def chain(run):
@@ -116,7 +119,7 @@ def test_a_transient_failure_is_tried_again(api, root):
             raise ConnectionResetError("gone")
         write(work, [1])
 
-    flaky = stage_task(replace(COUNT, work=fail_once, retries=1))
+    flaky = stage_task(replace(COUNT, work=fail_once))
 
     @flow(validate_parameters=False)
     def chain(run):
@@ -133,7 +136,7 @@ def test_a_failure_that_does_not_go_away_by_itself_is_not_tried_again(api, root)
         attempts.append(len(attempts))
         raise KeyError("ours")
 
-    broken = stage_task(replace(COUNT, work=fail, retries=3))
+    broken = stage_task(replace(COUNT, work=fail))
 
     @flow(validate_parameters=False)
     def chain(run):
@@ -145,7 +148,8 @@ def test_a_failure_that_does_not_go_away_by_itself_is_not_tried_again(api, root)
 
 
 def test_the_database_outlives_the_server_and_the_server_its_port(tmp_path):
-    from flows.server import LocalServer, is_healthy
+    from flows.operating.server import LocalServer
+    from flows.operating.server_checks import is_healthy
 
     server = LocalServer(tmp_path)
     server.start()
@@ -157,7 +161,8 @@ def test_the_database_outlives_the_server_and_the_server_its_port(tmp_path):
 
 
 def test_a_server_that_cannot_start_is_told_with_its_log(tmp_path):
-    from flows.server import LocalServer, ServerError
+    from flows.operating.server import LocalServer
+    from flows.operating.server_checks import ServerError
 
     with pytest.raises(ServerError, match="did not start") as caught:
         (tmp_path / "prefect" / "prefect.db").mkdir(parents=True)
@@ -168,7 +173,7 @@ def test_a_server_that_cannot_start_is_told_with_its_log(tmp_path):
 
 
 def test_a_given_api_address_is_used_when_it_answers(server, tmp_path, monkeypatch, capsys):
-    from flows.server import serving
+    from flows.operating.server import serving
 
     for name in ("PREFECT_HOME", "NO_PROXY", "DO_NOT_TRACK"):
         monkeypatch.setenv(name, os.environ.get(name, ""))

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from lib.chat_endpoint import ChatEndpoint
-from lib.errors import EndpointError, RequestRefusedError
+from lib.errors import EndpointAwayError, EndpointError, RequestRefusedError
 from lib.settings.endpoint import EndpointSettings
 from tests.chat_server import completion, serve
 
@@ -44,7 +44,14 @@ def test_a_refused_request_is_told_from_an_endpoint_that_fails(status, kind):
         ask(client(server.url))
     with serve(lambda number, body: (401, "no key")) as server, pytest.raises(EndpointError) as raised:
         ask(client(server.url))
-    assert not isinstance(raised.value, RequestRefusedError)
+    assert not isinstance(raised.value, RequestRefusedError | EndpointAwayError)
+
+
+def test_an_endpoint_that_is_away_or_overloaded_is_told_from_one_that_refuses():
+    with serve(lambda number, body: (503, "busy")) as server, pytest.raises(EndpointAwayError):
+        ask(client(server.url))
+    with pytest.raises(EndpointAwayError):
+        ask(client("http://127.0.0.1:9/v1"))
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/v1", "http://127.0.0.1:port/v1", "127.0.0.1"])

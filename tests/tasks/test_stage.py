@@ -1,13 +1,18 @@
 import errno
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from lib.errors import ArtifactError, JobError, SettingsError
 from lib.settings.load import load_settings
+from lib.store.holds import removing
+from lib.store.kept import Keep
+from lib.store.removal import sweep
 from lib.store.run_index import RunIndex
 from tasks.run import Outcome, Run
 from tasks.stage import Stage, run_stage
@@ -80,6 +85,18 @@ def test_a_forced_stage_is_computed_again(run):
     small_chain.calls.clear()
     run_chain(Run(run.settings, run.store.root, ["double"]))
     assert small_chain.calls == ["double"]
+
+
+def test_another_attempt_at_a_run_computes_again_only_what_the_first_has_not(run):
+    run_chain(run)
+    asked = {"recompute": ["count", "double"], "flow_run": "1"}
+    run_stage(COUNT, Run(run.settings, run.store.root, **asked), {})  # and then the first attempt has failed
+    small_chain.calls.clear()
+    run_chain(Run(run.settings, run.store.root))  # another run, which finds all of it known
+    run_chain(Run(run.settings, run.store.root, **asked))
+    assert small_chain.calls == ["double"]
+    run_chain(Run(run.settings, run.store.root, **asked | {"flow_run": "2"}))
+    assert small_chain.calls == ["double", "count", "double"]
 
 
 def test_a_lost_run_index_is_rebuilt_from_the_manifests(run):
@@ -180,25 +197,97 @@ import sys, time
 from dataclasses import replace
 from pathlib import Path
 from lib.settings.load import load_settings
-from tasks.run import Run
+from tasks.run import Run, listener
 from tasks.stage import run_stage
 from tests.small_chain import COUNT, write
 
+store, log, others, name = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+
 def slow(work):
-    with Path(sys.argv[2]).open("a") as file:
-        file.write("computed\\n")
-    time.sleep(1)
+    with log.open("a") as file:
+        file.write(f"computed by {name}\\n")
+    # Until all others have come to the lock; those that came second say that they wait.
+    while sum(path.exists() for path in log.parent.glob("waits-*")) < others:
+        time.sleep(0.05)
     write(work, [1])
 
-run_stage(replace(COUNT, work=slow), Run(load_settings("laptop"), Path(sys.argv[1])), {})
+class Tells:
+    def started(self, stage):
+        return self
+    def finished(self, stage, reference, outcome):
+        print(outcome)
+    def update(self, done, total, note=""):
+        with (log.parent / f"waits-{name}").open("a") as file:
+            file.write(note + "\\n")
+
+listener.set(Tells())
+run_stage(replace(COUNT, work=slow), Run(load_settings("laptop"), store, name=name), {})
 """
 
 
-def test_two_runs_at_once_compute_a_stage_once(tmp_path):
-    command = [sys.executable, "-c", RUN_SLOWLY, str(tmp_path / "store"), str(tmp_path / "log")]
-    processes = [subprocess.Popen(command, cwd=REPOSITORY) for _ in range(3)]
-    assert [process.wait(60) for process in processes] == [0, 0, 0]
-    assert (tmp_path / "log").read_text() == "computed\n"
+def test_two_runs_at_once_compute_a_stage_once_and_the_others_say_for_whom_they_wait(tmp_path):
+    command = [sys.executable, "-c", RUN_SLOWLY, str(tmp_path / "store"), str(tmp_path / "log"), "2"]
+    processes = {
+        name: subprocess.Popen([*command, name], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) for name in "abc"
+    }
+    told = {name: process.communicate(timeout=250)[0].strip() for name, process in processes.items()}
+    assert sorted(told.values()) == ["cached", "cached", "computed"]
+    [first] = [name for name, outcome in told.items() if outcome == "computed"]
+    assert (tmp_path / "log").read_text() == f"computed by {first}\n"
+    notes = [path.read_text() for path in tmp_path.glob("waits-*")]
+    assert len(notes) == 2
+    assert all(f"waits for run {first} (process {processes[first].pid} on " in note for note in notes)
+
+
+def test_a_waiting_run_computes_itself_where_the_first_one_dies(run):
+    code = RUN_SLOWLY.replace("write(work, [1])", "os._exit(9)").replace("import sys, time", "import os, sys, time")
+    log = run.store.root.parent / "log"
+    command = [sys.executable, "-c", code, str(run.store.root), str(log), "0", "a"]
+    assert subprocess.run(command, cwd=REPOSITORY).returncode == 9
+    _, outcome = run_stage(
+        replace(COUNT, work=lambda work: write(work, [1])), Run(load_settings("laptop"), run.store.root), {}
+    )
+    assert outcome is Outcome.COMPUTED
+
+
+def test_a_known_artifact_that_is_gone_is_computed_again_without_a_word(run, caplog):
+    references, _ = run_chain(run)
+    shutil.rmtree(run.store.path(references[1]))
+    again, outcomes = run_chain(Run(run.settings, run.store.root))
+    assert again == references
+    assert outcomes == [Outcome.CACHED, Outcome.COMPUTED, Outcome.CACHED]
+    assert caplog.text == ""
+    assert not (run.store.root / "damaged").exists()
+
+
+def test_an_input_that_is_gone_is_told(run):
+    counted, _ = run_stage(COUNT, run, {})
+    shutil.rmtree(run.store.path(counted))
+    with pytest.raises(ArtifactError, match="its manifest is missing"):
+        run_stage(DOUBLE, Run(run.settings, run.store.root), {"count": counted})
+
+
+def test_nothing_that_a_running_stage_uses_is_removed(run):
+    def clear_everything(work):
+        sweep(run.store, Keep(newer_than=timedelta(0)), last_stage="total", dry_run=False)
+        write(work, small_chain.read(work, "count"))
+
+    counted, _ = run_stage(COUNT, run, {})
+    run_stage(TOTAL, run, {"count": counted, "double": run_stage(DOUBLE, run, {"count": counted})[0]})
+    later = Run(run.settings, run.store.root, ["double"])
+    del run.holds
+    doubled, _ = run_stage(replace(DOUBLE, work=clear_everything), later, {"count": counted})
+    assert {manifest.reference for manifest in run.store.list()} == {counted, doubled}
+
+
+def test_a_run_holds_what_it_has_found_and_made(run):
+    references, _ = run_chain(run)
+    with removing(run.store.root) as held:
+        assert [item.references for item in held] == [frozenset(references)]
+    again = Run(run.settings, run.store.root, name="second")
+    run_chain(again)
+    with removing(run.store.root) as held:
+        assert [item.references for item in held] == [frozenset(references)] * 2
 
 
 def test_a_manifest_tells_what_a_stage_took(run):

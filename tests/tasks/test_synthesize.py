@@ -9,10 +9,11 @@ import pytest
 
 from lib.errors import SettingsError
 from lib.settings.load import load_settings
+from lib.settings.synthesis import DOMAINS
 from tasks.run import Run
 from tasks.source import SOURCE
 from tasks.stage import run_stage
-from tasks.synthesize import SYNTHESIZE
+from tasks.synthesize import MAKERS, SYNTHESIZE
 from tests.chat_server import completion, serve
 
 RELATIONS = (("mayor", "Mx"), ("river", "Water"), ("twin", "Sister"))
@@ -37,6 +38,10 @@ def checkpoint(tmp_path):
 
 def judged_by(checkpoint):
     return ["synthesis.judge.type=policy", f"synthesis.judge.checkpoint={checkpoint}"]
+
+
+def test_every_domain_that_settings_may_name_has_what_makes_its_questions():
+    assert set(MAKERS) == set(DOMAINS)
 
 
 def test_without_a_judge_neither_engine_nor_environment_nor_their_code_count(fingerprint):
@@ -93,6 +98,7 @@ def test_the_stage_asks_its_judge(tmp_path):
         overrides = [
             "source.type=triples",
             f"source.triples={write_triples(tmp_path / 'facts.tsv')}",
+            "synthesis.domains=['knowledge']",
             "synthesis.num_questions=12",
             "synthesis.difficulty_attempts=2",
             "synthesis.judge.type=openai",

@@ -81,14 +81,14 @@ STRUCTURES = {
 
 def add_elements(graph: RawGraph) -> None:
     """All 118 elements."""
-    with sqlite3.connect(f"file:{_database()}?mode=ro", uri=True) as database:
+    with sqlite3.connect(f"file:{elements_file()}?mode=ro", uri=True) as database:
         database.row_factory = sqlite3.Row
         series = {row["id"]: row["name"] for row in database.execute("SELECT id, name FROM series")}
         for row in database.execute("SELECT * FROM elements ORDER BY atomic_number"):
             _add_element(graph, dict(row), series)
 
 
-def _database() -> Path:
+def elements_file() -> Path:
     """The package's SQLite file, found without importing the package (which takes a second)."""
     spec = importlib.util.find_spec("mendeleev")
     assert spec and spec.origin, "the package mendeleev is a pinned requirement of the atlas"

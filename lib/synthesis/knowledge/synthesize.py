@@ -1,6 +1,6 @@
 """A graph -> questions with answers and evidence, and the funnel that they came through.
 
-In: a graph artifact and settings. Out: ``questions.parquet`` and ``funnel.parquet``. Held-out splits
+In: a graph artifact and settings. Out: rows of the questions table. Held-out splits
 are made first, so that a training question can be compared with them. The recipe follows DeepDive
 (walk, attribute-rich path, one writing pass, filters), with the graph checking what it can.
 """
@@ -12,10 +12,8 @@ from collections.abc import Callable
 from pathlib import Path as FilePath
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from data_contracts.questions import QUESTIONS, SPLITS
+from data_contracts.questions import SPLITS
 from lib.errors import EndpointError, SynthesisError
 from lib.progress import Progress
 from lib.reply_log import ReplyLog
@@ -31,6 +29,7 @@ from lib.synthesis.knowledge.sieve import Sieve, filters_in_order
 from lib.synthesis.knowledge.splits import assign_splits
 from lib.synthesis.knowledge.walkability import warn_of_short_walks
 from lib.synthesis.openai_writer import OpenAIWriter
+from lib.synthesis.question_set import Made, wanted_by_split
 from lib.synthesis.template_writer import TemplateWriter
 from lib.synthesis.writer import Writer
 
@@ -50,19 +49,18 @@ def synthesize(
     settings: SynthesisSettings,
     *,
     graph: FilePath,
-    out: FilePath,
     seed: int,
     progress: Progress,
     judge: Judge | None = None,
     scratch: FilePath | None = None,
-) -> int:
-    """Write ``questions`` and ``funnel`` into ``out``.
+) -> Made:
+    """The questions of all splits.
 
     Args:
         judge: makes the attempts that decide on difficulty; without it a measure of the graph does.
         scratch: a folder in which an endpoint's replies outlive a failure, so that they are not paid for twice.
 
-    Returns the tokens that endpoints took and gave, for replies of an earlier run too.
+    Tokens that endpoints took and gave are counted for replies of an earlier run too.
 
     Raises SynthesisError where a split gets no question at all, EndpointError where an endpoint fails for good.
     """
@@ -75,7 +73,7 @@ def synthesize(
         test_share=settings.test_share,
         seed=derive_seed(seed, "splits") % 2**32,
     )
-    funnel = Funnel(filters_in_order(judged=judge is not None))
+    funnel = Funnel(("walks", *filters_in_order(judged=judge is not None)))
     log = ReplyLog(scratch / "writer.jsonl") if scratch else None
     writer = WRITERS[type(settings.writer)](settings.writer, log=log)
     usages = [user.usage for user in (writer, judge) if user]
@@ -92,13 +90,8 @@ def synthesize(
         except EndpointError as error:
             error.kept = _kept(sum(usage.kept for usage in usages))
             raise
-    funnel.count("kept", number=len(rows), example=rows[0]["prompt"])
-    out.mkdir(parents=True, exist_ok=True)
-    rows.sort(key=lambda row: (SPLITS.index(row["split"]), row["id"]))
-    pq.write_table(pa.Table.from_pylist(rows, schema=QUESTIONS.schema), out / "questions.parquet")
-    pq.write_table(funnel.table(), out / "funnel.parquet")
     progress.update(len(rows), len(rows), f"{len(rows):,} questions{''.join(usage.note() for usage in usages)}")
-    return sum(usage.tokens for usage in usages)
+    return Made(rows, funnel, sum(usage.tokens for usage in usages))
 
 
 def _fill_split(
@@ -112,7 +105,8 @@ def _fill_split(
     progress: Progress,
 ) -> list[dict]:
     """Draw and sift in rounds until the split has its questions or nothing new comes."""
-    wanted = _wanted(settings)[name]
+    shares = {"validation_share": settings.validation_share, "test_share": settings.test_share}
+    wanted = wanted_by_split(settings.num_questions, **shares)[name]
     sieve.start_split(name, wanted=wanted)
     rows, dropped_before = [], sieve.funnel.dropped()
     idle = 0
@@ -134,13 +128,6 @@ def _kept(num_replies: int) -> str:
     return "the graph" + (
         f", and {num_replies:,} replies, which the next run does not ask for again" * (num_replies > 0)
     )
-
-
-def _wanted(settings: SynthesisSettings) -> dict[str, int]:
-    """Questions a split; every split wants at least one."""
-    validation = max(1, round(settings.num_questions * settings.validation_share))
-    test = max(1, round(settings.num_questions * settings.test_share))
-    return {"train": max(1, settings.num_questions - validation - test), "validation": validation, "test": test}
 
 
 def _nowhere_to_start(

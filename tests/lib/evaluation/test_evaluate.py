@@ -10,6 +10,7 @@ import pytest
 from data_contracts.scores import SCORE_SET
 from lib.errors import JobError, SynthesisError
 from lib.evaluation.evaluate import evaluate
+from lib.evaluation.question_sets import QuestionSet
 from lib.evaluation.score import list_parts
 from lib.progress import Silent
 from lib.rollout.choose_questions import choose_questions
@@ -71,7 +72,7 @@ def test_every_policy_is_scored_on_the_same_questions_under_the_same_seeds(job, 
     gain = scores["reinforce", "accuracy_gain_over_warm_up", 1]
     assert gain["value"] == pytest.approx(4 / 12)
     assert scores["extrapolate", "accuracy_gain_over_reinforce", 1]["high"] == 0.0
-    for benchmark in ("held_out", "held_out_sampled"):
+    for benchmark in ("held_out_knowledge", "held_out_knowledge_sampled"):
         assert len({call[-1] for call in policy.calls if call[1] == benchmark}) == 1
 
 
@@ -119,9 +120,10 @@ def test_a_policy_whose_attempts_all_fail_ends_in_one_readable_error(job, episod
         evaluate(job, attempt=ScriptedPolicy(episode, episode_table, fails=True))
 
 
-def test_no_samples_leaves_test_time_scaling_out():
+def test_no_samples_leaves_test_time_scaling_out(question_table):
     settings = Settings(evaluate={"sampled_questions": 0, "budgets": [50]})
-    assert [part.benchmark for part in list_parts(settings, 10)] == ["held_out"]
+    held_out = QuestionSet("held_out_knowledge", "knowledge", question_table(10))
+    assert [part.benchmark for part in list_parts(settings, held_out)] == ["held_out_knowledge"]
 
 
 def test_questions_are_chosen_by_the_seed_alone_and_a_smaller_choice_is_the_start_of_a_larger(tmp_path, question_table):

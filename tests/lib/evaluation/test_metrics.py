@@ -39,7 +39,7 @@ def test_samples_are_ordered_and_failures_leave_fewer(episode, episode_table):
     rows = [episode("q", sample=i, answer=str(i), correct=i == 2) for i in (2, 0, 1)]
     rows.append(episode("q", sample=3, status="failed"))
     grouped = samples_by_question(episode_table(rows))
-    assert [sample.answer for sample in grouped["q"]] == ["0", "1", "2"]
+    assert [sample.answer_key for sample in grouped["q"]] == ["0", "1", "2"]
     values = sampled_values(grouped, samples=4)
     assert values["pass_at_k", 1] == pytest.approx([1 / 3])
     assert values["pass_at_k", 2] == pytest.approx([2 / 3])

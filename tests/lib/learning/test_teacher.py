@@ -14,6 +14,7 @@ from lib.errors import EndpointError, GateError
 from lib.learning.demonstrate import demonstrate
 from lib.learning.trial import Trial, TrialLog
 from lib.policy.tool_calls import render_tool_call
+from lib.rollout.worlds import Sources
 from lib.settings.settings import Settings
 from tests.chat_server import completion, serve
 from tests.small_world import region
@@ -69,7 +70,7 @@ def teach(tmp_path, world_graph, world_questions, world_policy):
         notes = Notes()
         demonstrate(
             Settings.model_validate(values),
-            graph=world_graph,
+            sources=Sources(graph=world_graph),
             questions=world_questions,
             base=world_policy,
             out=tmp_path,

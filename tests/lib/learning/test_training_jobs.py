@@ -19,6 +19,7 @@ from data_contracts.training import STEPS
 from lib.errors import GateError, JobError
 from lib.learning.demonstrate import demonstrate
 from lib.progress import Silent
+from lib.rollout.worlds import Sources
 from lib.settings.settings import Settings
 from lib.workers.job import JobSpec
 from lib.workers.process_tree import MARKER
@@ -112,7 +113,7 @@ def warm_inputs(tmp_path_factory, world_graph, world_questions, world_policy):
     shown = tmp_path_factory.mktemp("demonstrations")
     demonstrate(
         settings(),
-        graph=world_graph,
+        sources=Sources(graph=world_graph),
         questions=world_questions,
         base=world_policy,
         out=shown,

@@ -33,7 +33,7 @@ def checkpoint(whole, tmp_path):
 
 def prepare(model, out, **changes):
     policy = PretrainedPolicy(type="pretrained", model=str(model), **changes)
-    prepare_policy(policy, graph=out, out=out, seed=0, progress=Silent())
+    prepare_policy(policy, texts=(), out=out, seed=0, progress=Silent())
     return out / "checkpoint"
 
 

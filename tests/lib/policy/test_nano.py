@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from lib.errors import PolicyError
 from lib.policy.load import load_model, load_tokenizer
-from lib.policy.nano import TAGS, page_texts, train_tokenizer
+from lib.policy.nano import TAGS, train_tokenizer
 from lib.policy.prepare import prepare_policy
+from lib.policy.source_texts import source_texts
 from lib.progress import Silent
 from lib.settings.policy import NanoPolicy
 
@@ -41,7 +42,7 @@ def graph(tmp_path):
 
 
 def prepared(graph, out, seed=1, policy=SMALL):
-    prepare_policy(policy, graph=graph, out=out, seed=seed, progress=Silent())
+    prepare_policy(policy, texts=source_texts(graph=graph), out=out, seed=seed, progress=Silent())
     return out / "checkpoint"
 
 
@@ -115,8 +116,10 @@ def test_another_process_learns_the_same_tokens(graph, tmp_path):
     here = prepared(graph, tmp_path / "here") / "tokenizer.json"
     script = (
         "from pathlib import Path; from lib.policy.prepare import prepare_policy; from lib.progress import Silent;"
+        "from lib.policy.source_texts import source_texts;"
         "from lib.settings.policy import NanoPolicy; import sys;"
-        "prepare_policy(NanoPolicy(type='nano', vocabulary=400, layers=2, width=64), graph=Path(sys.argv[1]),"
+        "prepare_policy(NanoPolicy(type='nano', vocabulary=400, layers=2, width=64),"
+        " texts=source_texts(graph=Path(sys.argv[1])),"
         " out=Path(sys.argv[2]), seed=1, progress=Silent())"
     )
     subprocess.run([sys.executable, "-c", script, str(graph), str(tmp_path / "there")], check=True)
@@ -124,13 +127,13 @@ def test_another_process_learns_the_same_tokens(graph, tmp_path):
 
 
 def test_many_pages_are_thinned_evenly(graph, monkeypatch):
-    monkeypatch.setattr("lib.policy.nano.MAX_CHARACTERS", 1000)
-    texts = page_texts(graph / "pages.parquet")
+    monkeypatch.setattr("lib.policy.source_texts.MAX_CHARACTERS", 1000)
+    texts = source_texts(graph=graph)
     assert 500 <= sum(map(len, texts)) <= 1100
     assert {"Place 0"} <= {text.split("\n")[0] for text in texts}
 
 
 def test_pages_that_are_absent_are_named(tmp_path):
     with pytest.raises(PolicyError, match="cannot be read") as caught:
-        page_texts(tmp_path / "pages.parquet")
+        source_texts(graph=tmp_path)
     assert caught.value.where == str(tmp_path / "pages.parquet")

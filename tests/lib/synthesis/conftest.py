@@ -15,6 +15,7 @@ from lib.settings.synthesis import SynthesisSettings
 from lib.sources.build import build_graph
 from lib.synthesis.judge import Judge
 from lib.synthesis.knowledge.synthesize import synthesize
+from lib.synthesis.question_set import write_question_set
 
 Questions = list[dict]
 
@@ -61,7 +62,8 @@ def make_questions(tmp_path: Path) -> Callable[..., tuple[Questions, list[dict]]
     def make(graph: Path, *, seed: int = 0, judge: Judge | None = None, scratch: Path | None = None, **values: object):
         out = tmp_path / f"questions-{len(list(tmp_path.iterdir()))}"
         settings = SynthesisSettings.model_validate(values)
-        synthesize(settings, graph=graph, out=out, seed=seed, progress=Silent(), judge=judge, scratch=scratch)
+        made = synthesize(settings, graph=graph, seed=seed, progress=Silent(), judge=judge, scratch=scratch)
+        write_question_set({"knowledge": made}, out)
         return tuple(pq.read_table(out / f"{name}.parquet").to_pylist() for name in ("questions", "funnel"))
 
     return make

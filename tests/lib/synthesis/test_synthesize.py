@@ -23,6 +23,7 @@ from lib.sources.build import build_graph
 from lib.sources.graph import load_graph
 from lib.sources.pages import attribute_words
 from lib.synthesis.knowledge.synthesize import synthesize
+from lib.synthesis.question_set import write_question_set
 
 Make = Callable[..., tuple[list[dict], list[dict]]]
 DATA = Path(__file__).parents[4] / "shared" / "data"
@@ -136,7 +137,8 @@ def test_each_fact_is_the_sentence_of_its_own_relation(any_graph: Path, make_que
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_other_questions(towns: Path, tmp_path: Path) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         settings = SynthesisSettings(num_questions=100, blur=0.3, extra_clues=1)
-        synthesize(settings, graph=towns, out=tmp_path / name, seed=seed, progress=Silent())
+        made = synthesize(settings, graph=towns, seed=seed, progress=Silent())
+        write_question_set({"knowledge": made}, tmp_path / name)
     for file in ("questions.parquet", "funnel.parquet"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
     prompts = [set(pq.read_table(tmp_path / name / "questions.parquet")["prompt"].to_pylist()) for name in "ac"]

@@ -14,7 +14,7 @@ import time
 import psutil
 import pytest
 
-from lib.errors import JobError
+from lib.errors import JobError, OutOfMemoryError
 from lib.progress import Silent
 from lib.settings.learning import WorkerSettings
 from lib.workers.rank_record import RankStatus, read_records
@@ -71,7 +71,7 @@ def test_an_error_of_ours_keeps_its_advice(make_spec, monkeypatch):
 
 def test_memory_that_ran_out_is_met_with_what_frees_it(make_spec, monkeypatch):
     monkeypatch.setenv("TEST_ENDING", "MemoryError")
-    with pytest.raises(JobError, match="failed with MemoryError.*memory peaked at") as caught:
+    with pytest.raises(OutOfMemoryError, match="failed with MemoryError.*memory peaked at") as caught:
         run_job(make_spec("dying_job", "process"), workers=ONE, progress=Silent())
     assert "engine.max_concurrent" in caught.value.next_step
 
@@ -111,6 +111,17 @@ def test_a_rank_that_dies_is_told_from_those_that_fail_because_of_it(make_spec, 
 def test_a_plain_process_that_dies_is_explained_too(make_spec, monkeypatch, ending, words):
     monkeypatch.setenv("TEST_ENDING", ending)
     with pytest.raises(JobError, match=f"dying_job {words}"):
+        run_job(make_spec("dying_job", "process"), workers=ONE, progress=Silent())
+
+
+def test_a_killed_rank_counts_as_short_of_memory_only_where_the_system_says_that_it_killed(make_spec, monkeypatch):
+    monkeypatch.setenv("TEST_ENDING", "SIGKILL")
+    with pytest.raises(JobError) as caught:
+        run_job(make_spec("dying_job", "process"), workers=ONE, progress=Silent())
+    assert not isinstance(caught.value, OutOfMemoryError)
+    counter = iter([3, 4])  # before the job, and after it
+    monkeypatch.setattr("lib.workers.supervise.count_oom_kills", lambda: next(counter))
+    with pytest.raises(OutOfMemoryError, match="memory peaked at"):
         run_job(make_spec("dying_job", "process"), workers=ONE, progress=Silent())
 
 

@@ -1,0 +1,1 @@
+"""What a user types and reads: the commands, their options, and what they print."""

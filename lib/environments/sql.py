@@ -1,0 +1,132 @@
+"""The SQL environment: look at tables, run queries, answer with one query in a tag (MTIR-SQL's setting, offline)."""
+
+from __future__ import annotations
+
+import re
+
+from pydantic import BaseModel, Field
+
+from lib.environments.environment import Message, Question, Start, Step, ToolCall
+from lib.environments.tools import Tool, call_tool
+from lib.settings.environment import EnvironmentSettings
+from lib.sources.sql.executor.limits import Limits
+from lib.sources.sql.executor.pool import Pool
+from lib.sources.sql.executor.result import DatabaseFile, Result
+from lib.sources.sql.identifiers import quote_name
+from lib.sources.sql.outline import tell_table, tell_tables
+from lib.sources.sql.schema import Database, Table
+
+_ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
+# A word after the first fence is a language at the end of its line; in the same line only where no query begins so.
+_FENCE = re.compile(r"^```(?:\w*[^\S\n]*\n|(?:sql|sqlite|duckdb)\b)?\s*|\s*```$", re.IGNORECASE)
+
+# Short, since every episode of a small model pays for each of its tokens.
+SYSTEM = """Answer with one {dialect} query, using the tools describe(table), sample(table, n), run_sql(query).
+Call: <tool_call>{{"name": "run_sql", "arguments": {{"query": "..."}}}}</tool_call>
+End: <answer>SELECT ...</answer>"""
+
+
+class QueryArguments(BaseModel):
+    query: str = Field(min_length=1, max_length=20_000)
+
+
+class TableArguments(BaseModel):
+    table: str = Field(min_length=1, max_length=400)
+
+
+class SampleArguments(TableArguments):
+    n: int = Field(3, ge=1, le=20)
+
+
+class DatabaseLostError(Exception):
+    """The query is innocent: its worker died, or the file cannot be read any more."""
+
+
+class SqlEnvironment:
+    """One episode on a shared database; see lib.environments.environment.Environment.
+
+    An error of a query is an observation in the database's own words: the policy is to mend it.
+    """
+
+    def __init__(self, database: Database, pool: Pool, settings: EnvironmentSettings):
+        self._database, self._pool, self._settings = database, pool, settings
+        tools = [
+            Tool("run_sql", "Run a query; the first rows come back.", QueryArguments, self._run_sql),
+            Tool("describe", "The columns of a table, with a value of each.", TableArguments, self._describe),
+            Tool("sample", "The first n rows of a table.", SampleArguments, self._sample),
+        ]
+        self._tools = {tool.name: tool for tool in tools}
+
+    async def start(self, question: Question, seed: int) -> Start:
+        system = SYSTEM.format(dialect="DuckDB" if self._database.dialect == "duckdb" else "SQLite")
+        asked = f"Tables: {tell_tables(self._database)}\n{question.prompt}"
+        return Start(
+            [Message("system", system), Message("user", asked)], [tool.schema for tool in self._tools.values()]
+        )
+
+    async def step(self, calls: list[ToolCall]) -> Step:
+        # The executor ends a query in its own time, and says so; this limit is for an executor that hangs.
+        timeout = self._settings.tool_timeout_s + self._settings.sql.query_seconds
+        return Step([await call_tool(self._tools, call, timeout_s=timeout) for call in calls])
+
+    def parse_answer(self, text: str) -> str | None:
+        found = _ANSWER.findall(text)
+        return read_answer(found[-1]) if found else None
+
+    async def _run_sql(self, arguments: QueryArguments) -> str:
+        return await self._show(arguments.query)
+
+    async def _describe(self, arguments: TableArguments) -> str:
+        table = self._find(arguments.table)
+        return tell_table(table, self._database) if table else self._no_such(arguments.table)
+
+    async def _sample(self, arguments: SampleArguments) -> str:
+        table = self._find(arguments.table)
+        if table is None:
+            return self._no_such(arguments.table)
+        return await self._show(f"SELECT * FROM {quote_name(table.name)} LIMIT {arguments.n}")
+
+    def _find(self, name: str) -> Table | None:
+        """Quotes around a name do no harm."""
+        return self._database.find(name) or self._database.find(name.strip("\"'`[] "))
+
+    def _no_such(self, name: str) -> str:
+        return f"Error: no such table: {name}; tables: {tell_tables(self._database)}"
+
+    async def _show(self, query: str) -> str:
+        limits = Limits(seconds=self._settings.sql.query_seconds, rows=self._settings.sql.rows)
+        result = await self._pool.run_async(DatabaseFile.of(self._database), query, limits)
+        if result.error and not result.error.kind.is_fault_of_query:
+            raise DatabaseLostError(result.error.message)
+        return tell_result(result, cell_characters=self._settings.sql.cell_characters)
+
+
+def read_answer(text: str) -> str:
+    """The statement without a fence of Markdown around it."""
+    return _FENCE.sub("", text.strip()).strip()
+
+
+def tell_result(result: Result, *, cell_characters: int) -> str:
+    """Header and rows, then how many more there are; or the error in the database's words."""
+    if result.error:
+        return f"Error: {result.error.message}"
+    header = " | ".join(_tell_cell(name, cell_characters) for name in result.columns)
+    lines = [header, *(" | ".join(_tell_cell(cell, cell_characters) for cell in row) for row in result.rows)]
+    if not result.rows:
+        lines.append("(no rows)")
+    elif result.num_rows is None:
+        lines.append("... and many more rows")
+    elif result.num_rows > len(result.rows):
+        lines.append(f"... and {result.num_rows - len(result.rows):,} more rows")
+    return "\n".join(lines)
+
+
+def _tell_cell(value: object, most: int) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, (bytes, bytearray)):
+        return f"<{len(value):,} bytes>"
+    if isinstance(value, float):
+        return f"{value:.12g}"
+    text = " ".join(str(value).split())
+    return text if len(text) <= most else f"{text[:most]}..."

@@ -1,0 +1,31 @@
+"""How questions about databases are made."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from lib.settings.section import Section
+
+Level = Literal["easy", "medium", "hard", "extra"]
+
+
+class SqlSynthesisSettings(Section):
+    questions: Literal["synthesized", "written"] = "synthesized"
+    """Made from the databases, or those that people wrote, where `databases.source` is a benchmark's folder."""
+    split_by: Literal["database", "question"] = "database"
+    """What no two splits share: a database, which takes three at least, or only a question."""
+    levels: dict[Level, Annotated[float, Field(ge=0)]] = {"easy": 0.25, "medium": 0.4, "hard": 0.2, "extra": 0.15}
+    """Shares of Spider's levels of hardness among the questions of a split; its own are 23, 44, 19 and 14 %."""
+
+    paraphrases: int = Field(0, ge=0, le=5)
+    """Further wordings of each training question, as questions of their own beyond the wanted number."""
+    dirty_values: float = Field(0.0, ge=0, le=1)
+    """Share of the questions whose text values are told in another case or spacing than the database has."""
+
+    @model_validator(mode="after")
+    def some_level_is_wanted(self) -> SqlSynthesisSettings:
+        if sum(self.levels.values()) <= 0:
+            raise ValueError("levels must give at least one level a share above 0, since every question has a level")
+        return self

@@ -1,0 +1,1 @@
+"""Questions from databases: the query first, then its words."""

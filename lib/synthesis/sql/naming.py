@@ -1,0 +1,89 @@
+"""Names of tables and columns as words: `CountryLanguage` is a country language, `country_id` leads to a country.
+
+A description in the database comes first where it is a short one.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import inflect
+
+from lib.sources.sql.identifiers import plain_words
+from lib.sources.sql.schema import Column, ForeignKey, Table
+from lib.synthesis.sql.request import Place
+
+_KEY_WORDS = ("id", "ids", "code", "no", "number", "key", "fk", "uid", "iso")
+_KEPT_SHORT = 40  # characters up to which a description is taken for a name
+_engine = inflect.engine()
+_engine.defnoun("radius", "radii")
+
+
+@functools.cache
+def singular(words: str) -> str:
+    first, _, last = words.rpartition(" ")
+    found = _engine.singular_noun(last)
+    # It takes any s for a plural: bus, status, series.
+    if not found or last.endswith(("ss", "us", "is")):
+        return words
+    return f"{first} {found}".strip()
+
+
+@functools.cache
+def plural(words: str) -> str:
+    return _engine.plural_noun(singular(words)) or words
+
+
+@functools.cache
+def is_plural(words: str) -> bool:
+    """`days`, `goals conceded`: said of one row, and still several."""
+    first = words.split(" of ")[0].split()
+    return any(singular(word) != word for word in first[-1:]) or (len(first) > 1 and singular(first[0]) != first[0])
+
+
+def table_noun(table: Table) -> str:
+    """One row of the table."""
+    return singular(_as_name(table.label) or plain_words(table.name))
+
+
+def column_noun(column: Column, table: Table) -> str:
+    """The column, said of a row of its table: the airport's `airport_name` is its name."""
+    words = _as_name(column.label) or _as_name(column.description) or plain_words(column.name)
+    own = table_noun(table) + " "
+    return words.removeprefix(own) or words
+
+
+def above_noun(key: ForeignKey) -> str:
+    """One row of the table that is referred to."""
+    return singular(plain_words(key.referred_table))
+
+
+def role(key: ForeignKey) -> str:
+    """What the row above is to the row below: `source_airport_id` leads to its source airport.
+
+    A column that is called as the one it refers to says nothing of its own: `atomic_number` leads to an element.
+    """
+    above = above_noun(key)
+    if len(key.columns) > 1 or key.columns[0].casefold() == key.referred_columns[0].casefold():
+        return above
+    words = plain_words(key.columns[0]).split()
+    while len(words) > 1 and words[-1] in _KEY_WORDS:
+        words.pop()
+    name = " ".join(words)
+    if name in _KEY_WORDS or len(name) < 3 or name == above:
+        return above
+    return name if above.split()[-1] in words or len(words) == 1 and name.isalpha() else f"{name} {above}"
+
+
+def place_noun(place: Place) -> str:
+    """`name of the country of the city`, as said of a row of the base table."""
+    steps = [role(key) for key in reversed(place.path.keys)]
+    return " of the ".join([column_noun(place.column, place.table), *steps])
+
+
+def _as_name(description: str) -> str | None:
+    """A label or description that reads as a name; whole sentences do not."""
+    text = description.strip().rstrip(".")
+    if not text or len(text) > _KEPT_SHORT or any(mark in text for mark in ".;:=?!\n("):
+        return None
+    return text[0].lower() + text[1:] if not text[:2].isupper() else text
