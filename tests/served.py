@@ -35,13 +35,19 @@ def wait(condition: Callable[[], Found], timeout_s: float = 90.0) -> Found:
     raise AssertionError("it did not come about in time")
 
 
-def of_store(store: Path) -> list[psutil.Process]:
-    """Processes that have the store in their environment or command, this one left out."""
+def of_store(store: Path, command: str = "") -> list[psutil.Process]:
+    """Processes that have the store in their environment or command, this one left out.
+
+    `command` keeps those whose command line holds it. It is read here, since a process may be gone
+    by the time that the caller would ask for it.
+    """
     found = []
     for process in psutil.process_iter():
         try:
-            text = " ".join([*process.cmdline(), *process.environ().values()])
-            if process.pid != os.getpid() and str(store) in text and process.status() != psutil.STATUS_ZOMBIE:
+            line = " ".join(process.cmdline())
+            text = " ".join([line, *process.environ().values()])
+            alive = process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE
+            if alive and str(store) in text and command in line:
                 found.append(process)
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue

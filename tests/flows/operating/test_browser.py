@@ -135,9 +135,9 @@ def kill_rank(store: Path, stage: str) -> bool:
     """SIGKILL to the stage's worker process, once it has left a checkpoint."""
     if not any(store.glob(f"scratch/{stage}-*/work/checkpoints/latest")):
         return False
-    for process in of_store(store):
+    for process in of_store(store, f"lib.learning.{stage}"):
         try:
-            if f"lib.learning.{stage}" in " ".join(process.cmdline()) and "RANK" in process.environ():
+            if "RANK" in process.environ():
                 process.send_signal(signal.SIGKILL)
                 return True
         except psutil.NoSuchProcess:

@@ -148,11 +148,11 @@ def task_states(client, run) -> dict[str, str]:
 def test_a_worker_and_a_server_that_are_killed_are_started_again(served, store):
     _, client = served
     for part in ("worker start --pool cpu", "flows.operating.app:create_app"):
-        killed = [process for process in of_store(store) if part in " ".join(process.cmdline())]
+        killed = of_store(store, part)
         killed[-1].kill()  # the youngest is the program itself, its guard is older
         killed[-1].wait(30)
     assert run(client, f"{FLOW}/source").state.is_completed()
-    assert len([item for item in of_store(store) if "worker start --pool cpu" in " ".join(item.cmdline())]) == 2
+    assert len(of_store(store, "worker start --pool cpu")) == 2
 
 
 def test_a_run_that_is_ended_with_it_is_told_so_before_the_server_is_gone(tmp_path):
