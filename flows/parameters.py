@@ -21,7 +21,6 @@ from flows.operating.live_runs import note_live
 from flows.stages import STAGES, find_stage
 from lib.errors import SettingsError
 from lib.settings.load import load_settings, profile_names
-from lib.settings.settings import Settings
 from lib.settings.synthesis import DOMAINS, Domain
 from lib.store import STORE_VARIABLE
 from lib.store.artifact_store import ArtifactStore
@@ -100,7 +99,7 @@ def open_run(
         note_live(root, flow_run=str(flow_run.id), run_count=flow_run.run_count, server=server, name=flow_run.name)
     chosen = load_settings(profile, settings, seed, domains)
     for name in given.named():
-        require_wanted(find_stage(name), chosen)
+        find_stage(name).require_wanted(chosen)
     return Run(
         chosen,
         root,
@@ -110,17 +109,6 @@ def open_run(
         name=flow_run.name or "",
         asked={"profile": profile, "seed": seed, "domains": domains, "settings": settings, "store": store},
     )
-
-
-def require_wanted(stage: Stage, settings: Settings) -> None:
-    """Raises SettingsError for a stage of a domain that the run makes no questions of."""
-    if not stage.is_wanted(settings):
-        raise SettingsError(
-            f"The run has no stage {stage.name}: it is for the domain {stage.domain!r}, and the run makes questions of "
-            f"{', '.join(settings.synthesis.domains)}.",
-            where="synthesis.domains",
-            next_step=f"add --domains {stage.domain}, or leave {stage.name} out",
-        )
 
 
 def _find_store(store: str) -> Path:

@@ -3,7 +3,7 @@
 from prefect import Flow
 
 from flows.hooks import HOOKS
-from flows.parameters import Domains, Profile, Seed, Setting, StorePath, choice_among, open_run, require_wanted
+from flows.parameters import Domains, Profile, Seed, Setting, StorePath, choice_among, open_run
 from flows.plan import known_inputs
 from flows.stages import stages_before
 from lib.settings.load import DEFAULT_PROFILE
@@ -52,7 +52,7 @@ def stage_flow(stage: Stage) -> Flow[..., dict[str, Reference]]:
         """
         again = [stage.name] if recompute else []
         run = open_run(profile, seed, domains, settings, store, again, inputs)
-        require_wanted(stage, run.settings)
+        stage.require_wanted(run.settings)
         known = known_inputs(stage, run)
         references = references_of({**known, stage.name: task(run, **known)})
         lineage(run, **references)

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from data_contracts.contract import ArtifactKind
-from lib.errors import ArtifactError, OutOfMemoryError, RopewalkError
+from lib.errors import ArtifactError, OutOfMemoryError, RopewalkError, SettingsError
 from lib.progress import Progress
 from lib.seeds import derive_seed
 from lib.settings.learning import WorkerSettings
@@ -92,6 +92,16 @@ class Stage:
     def is_wanted(self, settings: Settings) -> bool:
         """Whether a run under these settings has the stage at all."""
         return self.domain is None or self.domain in settings.synthesis.domains
+
+    def require_wanted(self, settings: Settings) -> None:
+        """Raises SettingsError for a stage of a domain that the run makes no questions of."""
+        if not self.is_wanted(settings):
+            raise SettingsError(
+                f"The run has no stage {self.name}: it is for the domain {self.domain!r}, and the run makes questions "
+                f"of {', '.join(settings.synthesis.domains)}.",
+                where="synthesis.domains",
+                next_step=f"add --domains {self.domain}, or leave {self.name} out",
+            )
 
     def inputs_under(self, settings: Settings) -> tuple[Stage, ...]:
         """The inputs that a run under these settings has."""

@@ -79,6 +79,9 @@ class RunOptions:
             raise SettingsError(
                 f"--force {outside[0]} does not fit --only {self.only}.", next_step="leave one of them out"
             )
+        settings = self.load_settings()
+        for name in {self.only, self.from_stage, *(self.force or [])} - {None}:
+            find_stage(name).require_wanted(settings)
         return recompute, stages
 
     def resolve_given(self) -> dict[str, Reference]:

@@ -12,13 +12,12 @@ from lib.settings.environment import EnvironmentSettings
 from lib.sources.sql.executor.limits import Limits
 from lib.sources.sql.executor.pool import Pool
 from lib.sources.sql.executor.result import DatabaseFile, Result
+from lib.sources.sql.fence import without_fence
 from lib.sources.sql.identifiers import quote_name
 from lib.sources.sql.outline import tell_table, tell_tables
 from lib.sources.sql.schema import Database, Table
 
 _ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
-# A word after the first fence is a language at the end of its line; in the same line only where no query begins so.
-_FENCE = re.compile(r"^```(?:\w*[^\S\n]*\n|(?:sql|sqlite|duckdb)\b)?\s*|\s*```$", re.IGNORECASE)
 
 # Short, since every episode of a small model pays for each of its tokens.
 SYSTEM = """Answer with one {dialect} query, using the tools describe(table), sample(table, n), run_sql(query).
@@ -71,7 +70,7 @@ class SqlEnvironment:
 
     def parse_answer(self, text: str) -> str | None:
         found = _ANSWER.findall(text)
-        return read_answer(found[-1]) if found else None
+        return without_fence(found[-1]) if found else None
 
     async def _run_sql(self, arguments: QueryArguments) -> str:
         return await self._show(arguments.query)
@@ -99,11 +98,6 @@ class SqlEnvironment:
         if result.error and not result.error.kind.is_fault_of_query:
             raise DatabaseLostError(result.error.message)
         return tell_result(result, cell_characters=self._settings.sql.cell_characters)
-
-
-def read_answer(text: str) -> str:
-    """The statement without a fence of Markdown around it."""
-    return _FENCE.sub("", text.strip()).strip()
 
 
 def tell_result(result: Result, *, cell_characters: int) -> str:

@@ -22,7 +22,8 @@ class SqlSynthesisSettings(Section):
     paraphrases: int = Field(0, ge=0, le=5)
     """Further wordings of each training question, as questions of their own beyond the wanted number."""
     dirty_values: float = Field(0.0, ge=0, le=1)
-    """Share of the questions whose text values are told in another case or spacing than the database has."""
+    """Share of the questions whose text values are told in another case or spacing than the database has, or by
+    another name: one that the database describes, or that pycountry has."""
 
     @model_validator(mode="after")
     def some_level_is_wanted(self) -> SqlSynthesisSettings:

@@ -17,6 +17,7 @@ from lib.reply_log import ReplyLog
 from lib.settings.synthesis import OpenAIWriter as OpenAIWriterSettings
 from lib.sources.sql.executor.pool import Pool
 from lib.sources.sql.executor.result import DatabaseFile
+from lib.sources.sql.fence import without_fence
 from lib.sources.sql.outline import tell_database
 from lib.sources.sql.results.compare import same_result
 from lib.sources.sql.results.spider import order_matters
@@ -93,7 +94,7 @@ class EndpointWriter:
         if not found:
             return Wording("", "back-translation gave no query", wording.prompt)
         file = DatabaseFile.of(database)
-        gold, back = [await self._pool.run_async(file, sql) for sql in (draft.answer, found.group(1))]
+        gold, back = [await self._pool.run_async(file, sql) for sql in (draft.answer, without_fence(found.group(1)))]
         if not gold.ok or gold.truncated:
             return Wording("", "the gold query gave no result", gold.error.message if gold.error else "too many rows")
         if not same_result(gold, back, ordered=order_matters(draft.answer)):

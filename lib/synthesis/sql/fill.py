@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from random import Random
 
@@ -30,6 +31,7 @@ from lib.synthesis.sql.draw import Drawer
 from lib.synthesis.sql.endpoint_writer import SqlDraft
 from lib.synthesis.sql.mix import Mix
 from lib.synthesis.sql.request import Asked
+from lib.synthesis.sql.synonyms import synonyms_of
 from lib.synthesis.sql.telling import tell
 from lib.synthesis.sql.to_sql import to_sql
 from lib.synthesis.sql.variants import soil_values
@@ -180,19 +182,19 @@ class SqlSynthesis:
                 worded.append((item, wording.prompt))
             else:
                 mix.give_back(item.shape, item.level)
-        rows = [self._row(item, source.database, self._soiled(item, prompt), split) for item, prompt in worded]
+        rows = [self._row(item, source.database, self._soiled(item, prompt, source), split) for item, prompt in worded]
         kept = self._judged(rows, mix)
         if split == "train" and self._settings.sql.paraphrases:
             items = {row["id"]: item for row, (item, _) in zip(rows, worded, strict=True)}
-            self.paraphrases += self._say_again(kept, items)
+            self.paraphrases += self._say_again(kept, items, source)
         return kept
 
-    def _soiled(self, item: _Kept, prompt: str) -> str:
+    def _soiled(self, item: _Kept, prompt: str, source: _Source) -> str:
         random = Random(derive_seed(item.seed, "dirty values"))
         is_soiled = random.random() < self._settings.sql.dirty_values
-        return soil_values(prompt, item.checked.sql, random) if is_soiled else prompt
+        return soil_values(prompt, item.checked.sql, random, source.synonyms) if is_soiled else prompt
 
-    def _say_again(self, rows: Sequence[dict], items: Mapping[str, _Kept]) -> list[dict]:
+    def _say_again(self, rows: Sequence[dict], items: Mapping[str, _Kept], source: _Source) -> list[dict]:
         """The same questions in other words."""
         again = []
         for row in rows:
@@ -201,7 +203,7 @@ class SqlSynthesis:
                 prompt = capitalise(tell(item.checked.asked, Random(f"{item.seed} paraphrase {number}")))
                 if prompt not in said:
                     said.add(prompt)
-                    again.append(row | {"id": f"{row['id']}-{number}", "prompt": self._soiled(item, prompt)})
+                    again.append(row | {"id": f"{row['id']}-{number}", "prompt": self._soiled(item, prompt, source)})
         return again
 
     def _judged(self, rows: list[dict], mix: Mix) -> list[dict]:
@@ -259,6 +261,10 @@ class _Source:
     random: Random
     seen: set[str] = field(default_factory=set)
     ready: list[_Kept] = field(default_factory=list)  # came through the checks, and wait for a place in the mix
+
+    @cached_property
+    def synonyms(self) -> Mapping[str, Sequence[str]]:
+        return synonyms_of(self.database)
 
     @property
     def is_empty(self) -> bool:

@@ -10,7 +10,7 @@ import functools
 import inflect
 
 from lib.sources.sql.identifiers import plain_words
-from lib.sources.sql.schema import Column, ForeignKey, Table
+from lib.sources.sql.schema import Column, ForeignKey, Kind, Table
 from lib.synthesis.sql.request import Place
 
 _KEY_WORDS = ("id", "ids", "code", "no", "number", "key", "fk", "uid", "iso")
@@ -47,10 +47,30 @@ def table_noun(table: Table) -> str:
 
 
 def column_noun(column: Column, table: Table) -> str:
-    """The column, said of a row of its table: the airport's `airport_name` is its name."""
-    words = _as_name(column.label) or _as_name(column.description) or plain_words(column.name)
+    """The column, said of a row of its table: the airport's `airport_name` is its name, `is_open` its open flag."""
+    words = _column_words(column)
+    if is_mark(column):
+        words = words.removeprefix("is ").removeprefix("has ")
+        return words if words.endswith("flag") else f"{words} flag"
     own = table_noun(table) + " "
     return words.removeprefix(own) or words
+
+
+def is_mark(column: Column) -> bool:
+    """True or false of each row; SQLite writes 0 and 1."""
+    named_so = plain_words(column.name).startswith(("is ", "has "))
+    return column.kind is Kind.BOOLEAN or named_so and all(value in (0, 1) for value in column.samples)
+
+
+def mark(column: Column, *, holds: bool) -> str:
+    """What a mark says of a row above: `is marked as open`, `has no projector`; of others that it holds."""
+    words = _column_words(column)
+    if words.startswith("is "):
+        return f"is {'' if holds else 'not '}marked as {words[3:]}"
+    if words.startswith("has "):
+        thing = words[4:]
+        return f"has {'no ' + thing if not holds else thing if is_plural(thing) else _engine.a(thing)}"
+    return f'has the mark "{words}" {"set" if holds else "not set"}'
 
 
 def above_noun(key: ForeignKey) -> str:
@@ -79,6 +99,10 @@ def place_noun(place: Place) -> str:
     """`name of the country of the city`, as said of a row of the base table."""
     steps = [role(key) for key in reversed(place.path.keys)]
     return " of the ".join([column_noun(place.column, place.table), *steps])
+
+
+def _column_words(column: Column) -> str:
+    return _as_name(column.label) or _as_name(column.description) or plain_words(column.name)
 
 
 def _as_name(description: str) -> str | None:

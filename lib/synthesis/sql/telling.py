@@ -9,9 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from lib.sources.sql.identifiers import plain_words
-from lib.sources.sql.schema import Column, Table
-from lib.synthesis.sql.naming import above_noun, column_noun, is_plural, place_noun, plural, role, table_noun
+from lib.sources.sql.schema import Table
+from lib.synthesis.sql.naming import (
+    above_noun,
+    column_noun,
+    is_mark,
+    is_plural,
+    mark,
+    place_noun,
+    plural,
+    role,
+    table_noun,
+)
 from lib.synthesis.sql.request import (
     Asked,
     Between,
@@ -199,7 +208,8 @@ class _Teller:
         among = f", among those{conditions}" if (conditions := self._conditions(request)) else ""
         return self._pick(
             f"for each {group}, give the {names} of the {noun} with the {order}{among}. Where several tie, give all.",
-            f"which {noun} has the {order} within its {group}{among}? Give the {names} for every {group}, ties too.",
+            f"among the {plural(noun)} with the same {group}, which has the {order}{among}? "
+            f"Give the {names} for every {group}, ties too.",
         )
 
     def _measure(self, measure: Measure, request: Request) -> str:
@@ -250,7 +260,7 @@ class _Teller:
     def _condition(self, condition: Condition, base: Table) -> str:
         if isinstance(condition, HasChildren):
             return self._has_children(condition)
-        if isinstance(condition, Compare) and condition.operator in ("=", "!=") and _is_mark(condition.place.column):
+        if isinstance(condition, Compare) and condition.operator in ("=", "!=") and is_mark(condition.place.column):
             return _truth(condition)
         said = self._said_of(condition)
         if is_plural(column_noun(condition.place.column, condition.place.table)):  # "days are", "points exceed"
@@ -302,20 +312,14 @@ def column_list(place: Place, base: Table, *, plural_form: bool = True) -> str:
     return f"{plural(head)}{of}{rest}"
 
 
-def _is_mark(column: Column) -> bool:
-    """`is_restricted`: what the name says of a row, and not what the row has; SQLite writes 0 and 1."""
-    return plain_words(column.name).startswith("is ") and all(value in (0, 1) for value in column.samples)
-
-
 def _truth(condition: Compare) -> str:
-    """`marked as restricted`, `whose patient is marked as insured`; of one row and of several alike."""
-    noun = column_noun(condition.place.column, condition.place.table).removeprefix("is ")
-    holds = condition.value == (condition.operator == "=")
-    marked = f"{'' if holds else 'not '}marked as {noun}"
-    if not condition.place.path.keys:
-        return marked
-    above = " of the ".join(role(key) for key in reversed(condition.place.path.keys))
-    return f"whose {above} is {marked}"
+    """`marked as restricted`, `with a projector`, `whose patient is marked as insured`; of one row or several alike."""
+    said = mark(condition.place.column, holds=condition.value == (condition.operator == "="))
+    if condition.place.path.keys:
+        above = " of the ".join(role(key) for key in reversed(condition.place.path.keys))
+        return f"whose {above} {said}"
+    verb, _, rest = said.partition(" ")
+    return rest if verb == "is" else f"with {rest}"
 
 
 def _list(parts: Sequence[str]) -> str:

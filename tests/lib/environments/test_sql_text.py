@@ -7,9 +7,10 @@ from decimal import Decimal
 
 import pytest
 
-from lib.environments.sql import SqlEnvironment, read_answer, tell_result
+from lib.environments.sql import SqlEnvironment, tell_result
 from lib.settings.environment import EnvironmentSettings
 from lib.sources.sql.executor.result import ErrorKind, Result, failed
+from lib.sources.sql.fence import without_fence
 
 
 def tell(*cells):
@@ -88,4 +89,4 @@ def test_the_answer_is_the_last_one_in_the_tag_without_its_fence(text, answer):
     ],
 )
 def test_a_fence_in_any_form_is_taken_off_and_nothing_else(text):
-    assert read_answer(text) == "SELECT 1"
+    assert without_fence(text) == "SELECT 1"

@@ -9,7 +9,7 @@ import pytest
 
 from lib.sources.sql.schema import Column, Database, Dialect, ForeignKey, Kind, Table
 from lib.synthesis.sql.naming import is_plural, plural, role
-from lib.synthesis.sql.request import Between, Compare, Measure, Place, Request
+from lib.synthesis.sql.request import BestOfEach, Between, Compare, Measure, Order, Place, Request
 from lib.synthesis.sql.request import Path as Way
 from lib.synthesis.sql.telling import tell
 
@@ -68,6 +68,33 @@ def test_a_mark_is_said_of_the_row(operator, value, words):
 def test_a_mark_of_a_row_above_is_said_of_that_row_though_the_database_writes_0_and_1():
     condition = Compare(place("is_restricted", MEDICINES, Way((KEY,))), "=", 1)
     assert all("whose medicine is marked as restricted" in sentence for sentence in said(condition))
+
+
+@pytest.mark.parametrize(
+    ("name", "holds", "words"),
+    [
+        ("has_projector", True, "with a projector"),
+        ("has_projector", False, "with no projector"),
+        ("has_stairs", True, "with stairs"),
+        ("opens_on_sunday", True, 'with the mark "opens on sunday" set'),
+        ("opens_on_sunday", False, 'with the mark "opens on sunday" not set'),
+    ],
+)
+def test_a_mark_of_another_form_is_said_as_its_name_reads(name, holds, words):
+    way, marked = Way(), Column(name, kind=Kind.BOOLEAN, samples=(True, False))
+    assert all(words in sentence for sentence in said(Compare(Place(way, PRESCRIPTIONS, marked), "=", holds)))
+
+
+def test_a_mark_that_is_counted_by_is_a_flag():
+    request = Request(PRESCRIPTIONS, measures=(Measure("count"),), groups=(place("is_private"),))
+    for seed in range(12):
+        assert "each private flag" in tell(request, Random(seed))
+
+
+def test_the_best_of_a_group_is_sought_among_those_of_the_same_group():
+    best = BestOfEach(within=place("id", MEDICINES, Way((KEY,))), order=Order(place("dose"), "desc"))
+    told = {tell(Request(PRESCRIPTIONS, columns=(place("id"),), best=best), Random(seed)) for seed in range(20)}
+    assert any("mong the prescriptions with the same id of the medicine, which has the" in text for text in told)
 
 
 def test_a_key_that_is_called_as_what_it_refers_to_leads_to_the_table_by_its_name():
