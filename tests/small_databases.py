@@ -59,6 +59,19 @@ def write_benchmark(folder: Path, scripts: Mapping[str, str], questions: Sequenc
     return folder
 
 
+def write_bird(folder: Path, scripts: Mapping[str, str], questions: Sequence[dict]) -> Path:
+    """A folder in BIRD's layout; of a question, ``gold_sql`` is a text."""
+    for id, script in scripts.items():
+        write_sqlite(folder / "dev_databases" / id / f"{id}.sqlite", script)
+    rows = [
+        {"question_id": number, "db_id": row["db_id"], "question": row["question"], "SQL": row["gold_sql"]}
+        | {"evidence": row.get("evidence", ""), "difficulty": row.get("difficulty", "simple")}
+        for number, row in enumerate(questions)
+    ]
+    (folder / "dev.json").write_text(json.dumps(rows))
+    return folder
+
+
 def collect(out: Path, progress: Progress | None = None, **settings: object) -> Path:
     """The artifact made with ``settings`` of the section [databases]."""
     collect_databases(

@@ -20,7 +20,16 @@ from lib.report.chart_style import POLICY_COLOURS, POLICY_NAMES, Chart
 from lib.report.gates import tell_measured
 from lib.report.lineage_graph import BOX_HEIGHT, BOX_WIDTH, lay_out
 from lib.report.readable_episodes import choose_episodes
-from lib.report.tables import SHARES, Headline, read_funnel, read_headlines, read_splits, read_statuses, rows_of
+from lib.report.tables import (
+    SHARES,
+    Headline,
+    read_funnel,
+    read_headlines,
+    read_outcomes,
+    read_splits,
+    read_statuses,
+    rows_of,
+)
 from lib.settings.settings import Settings
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -41,6 +50,7 @@ def render_page(
     """The whole page as one text."""
     scores = rows_of(connection, "FROM scores")
     headlines = read_headlines(scores)
+    steps = rows_of(connection, "FROM steps")
     costs = rows_of(connection, "FROM costs")
     return (
         _environment()
@@ -58,7 +68,7 @@ def render_page(
             statuses=_by_set(read_statuses(connection)),
             funnel=read_funnel(rows_of(connection, "FROM funnel ORDER BY position")),
             splits=read_splits(connection),
-            training=_charts(training_charts.draw_training(rows_of(connection, "FROM steps"))),
+            training=_charts(training_charts.draw_training(steps, read_outcomes(connection))),
             gate=gate,
             sweep=rows_of(connection, "FROM sweep ORDER BY method = 'last_step' DESC, method, target"),
             extrapolation=_charts(_extrapolation_charts(connection)),

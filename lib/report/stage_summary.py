@@ -90,10 +90,11 @@ def draw_curves(stage: str, folder: Path) -> list[tuple[str, str]]:
     """Pairs of a title and an SVG image."""
     # Loads matplotlib, which takes a second.
     from lib.report import score_charts, training_charts
-    from lib.report.tables import POLICY_ORDER, read_headlines
+    from lib.report.tables import POLICY_ORDER, outcomes_of, read_headlines
 
     steps = [row | {"stage": stage} for row in _ask(folder, "steps", "SELECT * EXCLUDE dropped FROM rows", None)]
-    charts = [(chart.title, chart.svg) for chart in training_charts.draw_training(steps)]
+    learned = _ask(folder, "episodes", outcomes_of("rows"), None) if stage == "reinforce" else []
+    charts = [(chart.title, chart.svg) for chart in training_charts.draw_training(steps, learned)]
     sweep = _ask(folder, "sweep", "FROM rows", None)
     charts.append(("Validation accuracy ahead of training", training_charts.draw_sweep(sweep)))
     for headline in read_headlines(_ask(folder, "scores", "FROM rows", None)):

@@ -135,6 +135,17 @@ def read_splits(connection: duckdb.DuckDBPyConnection) -> list[dict]:
     )
 
 
+def outcomes_of(episodes: str) -> str:
+    """The query for rows of (step, domain, accuracy, reward) over a table of training episodes."""
+    return f"""SELECT step, domain, avg(correct::INT) AS accuracy, avg(reward) AS reward FROM {episodes}
+               WHERE status <> 'failed' GROUP BY step, domain ORDER BY step, domain"""
+
+
+def read_outcomes(connection: duckdb.DuckDBPyConnection) -> list[dict]:
+    """How the episodes came out that reinforcement learned from."""
+    return rows_of(connection, outcomes_of("(FROM episodes WHERE stage = 'reinforce')"))
+
+
 def read_statuses(connection: duckdb.DuckDBPyConnection) -> list[dict]:
     """How greedy episodes ended, by question set and policy."""
     return rows_of(

@@ -26,7 +26,6 @@ class Panel:
     stage: str
     columns: dict[str, str]  # column -> its name in the legend
     reading: str
-    is_share: bool = False
 
 
 PANELS = (
@@ -35,14 +34,6 @@ PANELS = (
         "warm_up",
         {"loss": "loss"},
         "How surprised the policy is by the tokens it is trained on, step by step; it should fall and then level out.",
-    ),
-    Panel(
-        "Reward and accuracy",
-        "reinforce",
-        {"reward_mean": "reward", "accuracy": "right answers"},
-        "Means over the episodes of each step; both should rise, and a reward below the accuracy says that right "
-        "answers lost points for form or repeated searches.",
-        is_share=True,
     ),
     Panel(
         "Entropy, nats a token",
@@ -72,16 +63,23 @@ PANELS = (
     ),
 )
 LINE_STYLES = ("-", "--")
+MARKERS = ("o", "^", "s", "D")
 
 
-def draw_training(steps: Sequence[Row]) -> list[Chart]:
-    """A chart of each panel that has rows."""
-    charts = []
-    for panel in PANELS:
-        rows = sorted((row for row in steps if row["stage"] == panel.stage), key=lambda row: row["step"])
-        if rows:
-            charts.append(Chart(panel.title, _draw_panel(panel, rows), panel.reading))
-    return charts
+def draw_training(steps: Sequence[Row], outcomes: Sequence[Row]) -> list[Chart]:
+    """A chart of each panel that has rows.
+
+    Args:
+        steps: rows of data_contracts.training.STEPS with their stage.
+        outcomes: rows of lib.report.tables.outcomes_of.
+    """
+    return [*_draw_panels("warm_up", steps), *_draw_learning(outcomes), *_draw_panels("reinforce", steps)]
+
+
+def _draw_panels(stage: str, steps: Sequence[Row]) -> list[Chart]:
+    rows = sorted((row for row in steps if row["stage"] == stage), key=lambda row: row["step"])
+    panels = [panel for panel in PANELS if panel.stage == stage] if rows else []
+    return [Chart(panel.title, _draw_panel(panel, rows), panel.reading) for panel in panels]
 
 
 def _draw_panel(panel: Panel, rows: list[Row]) -> str:
@@ -93,10 +91,7 @@ def _draw_panel(panel: Panel, rows: list[Row]) -> str:
         axes.plot([row["step"] for row in rows], values, style, label=name, **look)
     shown = [row[column] for row in rows for column in panel.columns]
     least, most = min(shown), max(shown)
-    if panel.is_share:
-        axes.set_ylim(min(0.0, least) - 0.02, 1.02)
-        draw_percent(axes)
-    elif least >= 0:
+    if least >= 0:
         # A line that lies at zero throughout still gets an axis that begins there.
         axes.set_ylim(0, 1.05 * most or 1.0)
     axes.set_xlabel("step")
@@ -104,6 +99,43 @@ def _draw_panel(panel: Panel, rows: list[Row]) -> str:
     if len(panel.columns) > 1:
         add_legend(axes)
     return to_svg(figure, label=panel.title)
+
+
+def _draw_learning(outcomes: Sequence[Row]) -> list[Chart]:
+    """How the episodes of reinforcement came out, a line a domain."""
+    if not outcomes:
+        return []
+    return [
+        Chart(
+            "Right answers in training",
+            _draw_by_domain(outcomes, "accuracy", label="Right answers in training", is_share=True),
+            "Share of the episodes of each step whose answer is right, by domain. Few questions stand behind a point: "
+            "it is the trend that should rise.",
+        ),
+        Chart(
+            "Reward in training",
+            _draw_by_domain(outcomes, "reward", label="Reward in training"),
+            "Mean reward of the episodes of each step, by domain; it should rise with the right answers, and where it "
+            "falls behind them, they lose points for form or repeated searches.",
+        ),
+    ]
+
+
+def _draw_by_domain(outcomes: Sequence[Row], column: str, *, label: str, is_share: bool = False) -> str:
+    figure, axes = new_figure()
+    domains = sorted({str(row["domain"]) for row in outcomes})
+    for place, domain in enumerate(domains):
+        rows = [row for row in outcomes if row["domain"] == domain]
+        look = {"color": colour_of(domain, place), "marker": MARKERS[place % len(MARKERS)], "markersize": 4}
+        axes.plot([row["step"] for row in rows], [row[column] for row in rows], label=domain, clip_on=False, **look)
+    if is_share:
+        axes.set_ylim(-0.02, 1.02)
+        draw_percent(axes)
+    axes.set_xlabel("step")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    if len(domains) > 1:
+        add_legend(axes)
+    return to_svg(figure, label=label)
 
 
 def draw_sweep(sweep: Sequence[Row]) -> str:

@@ -160,6 +160,8 @@ def test_a_plan_in_an_empty_store_runs_every_stage(tmp_path):
         (["plan", "--from", "reinforc"], "Did you mean 'reinforce'"),
         (["plan", "--only", "base", "--from", "base"], "exclude each other"),
         (["plan", "--only", "base", "--force", "report"], "does not fit"),
+        (["plan", "--only", "source", "--domains", "sql"], "The run has no stage source"),
+        (["plan", "--force", "databases", "--domains", "knowledge"], "add --domains sql"),
         (["plan", "--use", "questions"], "does not say what to use"),
         (
             ["plan", "--use", "questions=abc", "--force", "synthesize"],

@@ -72,8 +72,11 @@ class MadeUpRun:
         self._write("synthesize", FUNNEL, self._funnel())
         self._write("warm_up", STEPS, [self._step(i, 24) for i in range(1, 25)])
         self._write("reinforce", STEPS, [self._step(i, 16, reward=0.3 + 0.025 * i) for i in range(1, 17)])
+        asked_to_query = [self._sql_question(len(queried) + i) | {"split": "train"} for i in range(16)]
         for stage in ("demonstrate", "reinforce"):
-            self._write(stage, EPISODES, [self._episode(q, 0, POLICY_OF[stage], "train") for q in learned])
+            rows = [self._episode(q, 0, POLICY_OF[stage], "train") for q in [*learned, *asked_to_query]]
+            in_training = stage == "reinforce"
+            self._write(stage, EPISODES, [row | {"step": in_training * (1 + i % 16)} for i, row in enumerate(rows)])
         self._write_extrapolation()
         self._write_scores()
 
