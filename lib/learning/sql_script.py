@@ -1,13 +1,16 @@
-"""The way to an SQL answer: look at the tables, run the query, answer with it; now and then make a mistake and mend it.
+"""The way to an SQL answer: look at the tables, run the query, answer with it; now and then err and mend it.
 
-A mistake is a misspelt column, which the database refuses, or a value in the wrong case, which finds nothing. It is
-followed by what an analyst does then: look at the table's rows, and run the right query.
+An error is an analyst's haste: a query over a table that was not looked at, with a misspelt column or without a join,
+which the database refuses; or a value in the wrong case, which finds nothing. What follows is always a look, at the
+table or at its rows, and then another query. A policy that saw a refused query followed at once by nearly the same one
+would learn to repeat queries.
 """
 
 from __future__ import annotations
 
 import random
 import re
+from dataclasses import dataclass
 
 from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
@@ -17,7 +20,15 @@ from lib.policy.tool_calls import render_tool_call
 
 DIALECTS = ("sqlite", "duckdb")
 MOST_LOOKS = 3  # tables that are described; of a query over more, the first ones
-ERROR, EMPTY = "Error:", "(no rows)"
+REFUSED = re.compile(r"^Error:", re.MULTILINE)
+EMPTY = "(no rows)"
+
+
+@dataclass(frozen=True)
+class Mistake:
+    query: str
+    table: str  # that a look at would have spared it, and that is looked at afterwards
+    look: str  # the tool that looks
 
 
 class SqlScript:
@@ -25,34 +36,38 @@ class SqlScript:
 
     Args:
         gold: the query that answers the question.
-        mistake_share: how often a mistake comes first, where one can be made.
+        mistake_share: chance of each step, a look or the query, to go wrong, where it can; one does at most.
         max_calls: tool calls that the episode may make.
     """
 
     def __init__(self, gold: str, *, mistake_share: float, max_calls: int, seed: int):
         self._gold, chance = gold, random.Random(seed)
         tree = _parse(gold)
-        tables = _tables_of(tree) if tree else []
-        # The opening lists the tables: those to look at come one after another, then perhaps a mistake.
-        self._looks = [render_tool_call("describe", {"table": name}) for name in tables[:MOST_LOOKS]]
-        wrong = _make_mistake(gold, tree, chance) if tree and chance.random() < mistake_share else ""
-        self._mistake = wrong
-        self._table = tables[0] if tables else ""
-        room = max(0, max_calls - 1 - 2 * bool(wrong))
-        self._looks = self._looks[:room]
-        self._max_calls = max_calls
-        self._turns = [*self._looks, *([_run(wrong)] if wrong and max_calls >= 2 else []), _run(gold)]
+        tables = _tables_of(tree)[:MOST_LOOKS] if tree else []
+        errs = chance.random() < 1 - (1 - mistake_share) ** (len(tables) + 1)
+        mistake = _make_mistake(gold, tree, tables, chance) if errs and tables and max_calls >= 3 else None
+        self._turns = _plan(gold, tables, mistake, max_calls)
         self._place = 0
 
     def next_turn(self, shown: str) -> str:
-        said = self._turns[self._place - 1] if self._place else ""
-        if said == _run(self._gold):
-            return NOTHING if ERROR in shown else f"<answer>{self._gold}</answer>"
-        has_room = self._table and len(self._turns) < self._max_calls
-        if has_room and self._mistake and said == _run(self._mistake) and EMPTY in shown:
-            self._turns.insert(self._place, render_tool_call("sample", {"table": self._table, "n": 3}))
+        if self._place == len(self._turns):
+            return NOTHING if REFUSED.search(shown) else f"<answer>{self._gold}</answer>"
         self._place += 1
         return self._turns[self._place - 1]
+
+
+def _plan(gold: str, tables: list[str], mistake: Mistake | None, max_calls: int) -> list[str]:
+    """The calls in their order: looks, perhaps a mistake and the look that mends it, the query."""
+    if mistake is None:
+        return [*_describe(tables[: max_calls - 1]), _run(gold)]
+    is_hasty = mistake.look == "describe"
+    before = [table for table in tables if not (is_hasty and table == mistake.table)][: max_calls - 3]
+    arguments = {"table": mistake.table} if is_hasty else {"table": mistake.table, "n": 3}
+    return [*_describe(before), _run(mistake.query), render_tool_call(mistake.look, arguments), _run(gold)]
+
+
+def _describe(tables: list[str]) -> list[str]:
+    return [render_tool_call("describe", {"table": name}) for name in tables]
 
 
 def _run(query: str) -> str:
@@ -75,29 +90,48 @@ def _parse(sql: str) -> exp.Expression | None:
     return None
 
 
-def _make_mistake(gold: str, tree: exp.Expression, chance: random.Random) -> str:
-    """The query with one fault in it; empty where none can be made."""
-    makers = [_misspell, _change_case]
+def _make_mistake(gold: str, tree: exp.Expression, tables: list[str], chance: random.Random) -> Mistake | None:
+    """One that can be made with this query."""
+    makers = [_misspell, _forget_join, _change_case]
     chance.shuffle(makers)
-    return next((wrong for make in makers if (wrong := make(gold, tree, chance)) and wrong != gold), "")
+    found = (make(gold, tree, tables, chance) for make in makers)
+    return next((mistake for mistake in found if mistake and mistake.query != gold), None)
 
 
-def _misspell(gold: str, tree: exp.Expression, chance: random.Random) -> str:
+def _misspell(gold: str, tree: exp.Expression, tables: list[str], chance: random.Random) -> Mistake | None:
     """Without one letter of a column's name, in one place."""
-    names = sorted({column.name for column in tree.find_all(exp.Column) if re.fullmatch(r"\w{4,}", column.name)})
-    if not names:
-        return ""
-    name = chance.choice(names)
+    columns = {column.name: column for column in tree.find_all(exp.Column) if re.fullmatch(r"\w{4,}", column.name)}
+    if not columns:
+        return None
+    name = chance.choice(sorted(columns))
     place = chance.randrange(1, len(name))
-    return re.sub(rf"\b{re.escape(name)}\b", name[:place] + name[place + 1 :], gold, count=1)
+    wrong = re.sub(rf"\b{re.escape(name)}\b", name[:place] + name[place + 1 :], gold, count=1)
+    aliases = {table.alias_or_name: table.name for table in tree.find_all(exp.Table)}
+    table = aliases.get(columns[name].table, tables[-1])
+    return Mistake(wrong, table if table in tables else tables[-1], "describe")
 
 
-def _change_case(gold: str, tree: exp.Expression, chance: random.Random) -> str:
+def _forget_join(gold: str, tree: exp.Expression, tables: list[str], chance: random.Random) -> Mistake | None:
+    """As if the first table had all columns."""
+    joins = tree.args.get("joins") if isinstance(tree, exp.Select) else None
+    if not joins or len(list(tree.find_all(exp.Select))) > 1:
+        return None
+    alone = tree.copy()
+    alone.set("joins", None)
+    first = alone.find(exp.Table)
+    first.set("alias", None)
+    for column in alone.find_all(exp.Column):
+        column.set("table", None)
+    joined = [name for name in tables if name != first.name]
+    return Mistake(alone.sql(), joined[0], "describe") if joined else None
+
+
+def _change_case(gold: str, tree: exp.Expression, tables: list[str], chance: random.Random) -> Mistake | None:
     """With a text in the wrong case."""
     texts = sorted(
         {item.this for item in tree.find_all(exp.Literal) if item.is_string and item.this != item.this.lower()}
     )
     if not texts:
-        return ""
+        return None
     text = chance.choice(texts).replace("'", "''")
-    return gold.replace(f"'{text}'", f"'{text.lower()}'", 1)
+    return Mistake(gold.replace(f"'{text}'", f"'{text.lower()}'", 1), tables[0], "sample")

@@ -87,15 +87,15 @@ class SqlSynthesis:
     def fill(self, split: str, databases: Sequence[Database], wanted: int, progress: Progress) -> list[dict]:
         """Rows of at most ``wanted`` questions, as evenly over the databases as they allow."""
         rows: list[dict] = []
-        levels = self._settings.sql.levels
-        whole = Mix(wanted, levels)
+        levels, shapes = self._settings.sql.levels, self._settings.sql.shapes
+        whole = Mix(wanted, levels, shapes)
         left = [source for source in map(self._open, databases) if not source.is_empty]
         is_first = True
         while left and len(rows) < wanted:
             share = -(-(wanted - len(rows)) // len(left))
             for source in list(left):
                 # Each database gives the whole mix; what one of them cannot give, the others make up for.
-                mix = Mix(share, levels, whole=whole) if is_first else whole
+                mix = Mix(share, levels, shapes, whole=whole) if is_first else whole
                 fresh = self._fill_from(source, split, mix, min(share, wanted - len(rows)))
                 rows += fresh
                 progress.update(len(rows), wanted, f"{split}: {source.database.id}")

@@ -14,8 +14,6 @@ from random import Random
 from lib.sources.sql.hardness import LEVELS, Hardness
 from lib.synthesis.sql.draw import SHAPES
 
-# What a shape is wanted for, relative to the others.
-SHAPE_WEIGHTS = dict.fromkeys(SHAPES, 1.0) | {"columns": 2.5, "count": 1.5, "measures": 1.5, "groups": 1.5, "top": 1.5}
 LEAST_WEIGHT = 0.05  # a shape that has its share is still drawn now and then, as others may not come at all
 LEAST_CHANCE = 0.02  # that a shape gives a level with room, whatever it gave so far
 
@@ -24,16 +22,25 @@ class Mix:
     """Counts what was kept of ``wanted`` questions.
 
     Args:
+        levels: share of each level, relative to the others; one that is not named has none.
+        shapes: weight of each shape, relative to the others; one that is not named has 1.
         whole: the mix that this one is a part of, such as one database's share of a split; what it has no room for
             has none here either.
     """
 
-    def __init__(self, wanted: int, levels: Mapping[Hardness, float], *, whole: Mix | None = None):
+    def __init__(
+        self,
+        wanted: int,
+        levels: Mapping[Hardness, float],
+        shapes: Mapping[str, float],
+        *,
+        whole: Mix | None = None,
+    ):
         total = sum(levels.values())
         self._whole = whole
         self._room = {level: -(-wanted * levels.get(level, 0.0) // total) for level in LEVELS}
-        weights = sum(SHAPE_WEIGHTS.values())
-        self._shares = {shape: wanted * weight / weights for shape, weight in SHAPE_WEIGHTS.items()}
+        weights = {shape: weight for shape in SHAPES if (weight := shapes.get(shape, 1.0)) > 0}
+        self._shares = {shape: wanted * weight / sum(weights.values()) for shape, weight in weights.items()}
         self._shapes: Counter[str] = Counter()
         self._given: dict[str, Counter[Hardness]] = {shape: Counter() for shape in SHAPES}
 
