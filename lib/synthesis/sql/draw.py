@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from lib.sources.sql.schema import Database, ForeignKey, Kind, Table
 from lib.synthesis.sql.eligible import (
+    functions_of,
     is_asked,
     is_compared,
     is_group,
@@ -216,8 +217,7 @@ class Drawer:
         found = [
             Measure(function, place)
             for place in places
-            for function in self._random.sample(("sum", "avg", "min", "max"), count)
-            if not (place.column.kind.is_temporal and function in ("sum", "avg"))
+            for function in self._random.sample(functions_of(place.column), count)
         ]
         texts = [
             place

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from lib.sources.sql.identifiers import plain_words
 from lib.sources.sql.schema import Column, Database, ForeignKey, Kind, Table
-from lib.synthesis.sql.request import Path, Place
+from lib.synthesis.sql.request import Function, Path, Place
 
 MAX_TEXT = 60  # longer values are no names, and make no condition that somebody would write
 GROUPS = range(2, 400)  # distinct values of a column that is grouped by
 FEW_NUMBERS = 30  # distinct numbers that are still kinds of things
 REPEATING = 0.6  # distinct values a row, at most, of a column whose values are kinds of things
+NO_AMOUNTS = frozenset(
+    "age altitude average avg code density degree depth elevation floor grade height hour index latitude level lat long"
+    " lng longitude mark mean minute month number offset percent percentage place point position radius rank ranking"
+    " rate rating ratio season semester share speed stars temperature version width year".split()
+)
 NAMES = ("name", "title", "label", "nickname", "surname")
 
 
@@ -65,6 +70,16 @@ def is_number(column: Column) -> bool:
 
 def is_measure(column: Column) -> bool:
     return is_number(column) or (column.kind.is_temporal and (column.distinct or 0) > 2)
+
+
+def functions_of(column: Column) -> tuple[Function, ...]:
+    """The measures that mean something: amounts add up, and years, grades, coordinates or shares do not."""
+    if column.kind.is_temporal:
+        return ("min", "max")
+    words = plain_words(f"{column.name} {column.label}").split()
+    if any(word in NO_AMOUNTS or word.removesuffix("s") in NO_AMOUNTS for word in words):
+        return ("avg", "min", "max")
+    return ("sum", "avg", "min", "max")
 
 
 def is_group(place: Place, base: Table) -> bool:

@@ -13,6 +13,7 @@ from lib.sources.sql.identifiers import plain_words
 from lib.sources.sql.schema import Column, ForeignKey, Kind, Table
 from lib.synthesis.sql.request import Place
 
+MARKS = ("is ", "has ")
 _KEY_WORDS = ("id", "ids", "code", "no", "number", "key", "fk", "uid", "iso")
 _KEPT_SHORT = 40  # characters up to which a description is taken for a name
 _engine = inflect.engine()
@@ -58,7 +59,7 @@ def column_noun(column: Column, table: Table) -> str:
 
 def is_mark(column: Column) -> bool:
     """True or false of each row; SQLite writes 0 and 1."""
-    named_so = plain_words(column.name).startswith(("is ", "has "))
+    named_so = plain_words(column.name).startswith(MARKS)
     return column.kind is Kind.BOOLEAN or named_so and all(value in (0, 1) for value in column.samples)
 
 
@@ -101,8 +102,17 @@ def place_noun(place: Place) -> str:
     return " of the ".join([column_noun(place.column, place.table), *steps])
 
 
+def possessive(place: Place) -> str:
+    """The same where a relative clause goes on: `city's country's name`."""
+    return "'s ".join([*(role(key) for key in place.path.keys), column_noun(place.column, place.table)])
+
+
 def _column_words(column: Column) -> str:
-    return _as_name(column.label) or _as_name(column.description) or plain_words(column.name)
+    """What it is called; of a mark its name says most: `has_projector`, where a label has only the projector."""
+    name = plain_words(column.name)
+    if is_mark(column) and name.startswith(MARKS):
+        return name
+    return _as_name(column.label) or _as_name(column.description) or name
 
 
 def _as_name(description: str) -> str | None:

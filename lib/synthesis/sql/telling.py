@@ -18,6 +18,7 @@ from lib.synthesis.sql.naming import (
     mark,
     place_noun,
     plural,
+    possessive,
     role,
     table_noun,
 )
@@ -266,7 +267,7 @@ class _Teller:
         if is_plural(column_noun(condition.place.column, condition.place.table)):  # "days are", "points exceed"
             verb, _, rest = said.partition(" ")
             said = f"{PLURAL_VERBS.get(verb, verb)} {rest}"
-        return f"whose {place_noun(condition.place)} {said}"
+        return f"whose {possessive(condition.place)} {said}"
 
     def _said_of(self, condition: Condition) -> str:
         """What is said of the column, from the verb on."""
@@ -316,7 +317,7 @@ def _truth(condition: Compare) -> str:
     """`marked as restricted`, `with a projector`, `whose patient is marked as insured`; of one row or several alike."""
     said = mark(condition.place.column, holds=condition.value == (condition.operator == "="))
     if condition.place.path.keys:
-        above = " of the ".join(role(key) for key in reversed(condition.place.path.keys))
+        above = "'s ".join(role(key) for key in condition.place.path.keys)
         return f"whose {above} {said}"
     verb, _, rest = said.partition(" ")
     return rest if verb == "is" else f"with {rest}"

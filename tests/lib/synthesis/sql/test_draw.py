@@ -7,7 +7,9 @@ from random import Random
 import pytest
 
 from lib.sources.sql.executor.result import DatabaseFile
+from lib.sources.sql.schema import Column, Kind
 from lib.synthesis.sql.draw import SHAPES, Drawer
+from lib.synthesis.sql.eligible import functions_of
 from lib.synthesis.sql.request import Combination, Compare, Contains, HasChildren
 from lib.synthesis.sql.telling import tell
 from lib.synthesis.sql.to_sql import write_sql
@@ -71,3 +73,18 @@ def test_without_parts_takes_each_part_out_once(university):
             whole = write_sql(asked, "sqlite")
             without = [write_sql(part, "sqlite") for _, part in asked.without_parts()]
             assert whole not in without
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "functions"),
+    [
+        ("salary", Kind.INTEGER, "sum avg min max"),
+        ("founded_year", Kind.INTEGER, "avg min max"),
+        ("StudentAge", Kind.INTEGER, "avg min max"),
+        ("late_fees", Kind.REAL, "sum avg min max"),
+        ("latitude", Kind.REAL, "avg min max"),
+        ("born_on", Kind.DATE, "min max"),
+    ],
+)
+def test_only_amounts_add_up(name, kind, functions):
+    assert functions_of(Column(name, kind=kind, distinct=9)) == tuple(functions.split())
