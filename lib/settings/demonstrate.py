@@ -16,8 +16,8 @@ class DemonstrateSettings(Section):
     teacher: TeacherSettings = OracleTeacher()
     """Who plays them."""
     detour_share: float = Field(0.15, ge=0, le=1)
-    """Share of the oracle's steps with a detour: a vague search first, or, once in an SQL episode, a query with a mistake
-    that it mends."""
+    """Share of the oracle's steps with a detour: a vague search first, or, at most once in an SQL episode, a query with
+    a mistake that it mends."""
     min_trained_share: float = Field(0.05, ge=0, le=1)
     """Gate: least share of trained tokens in the demonstrations."""
     max_trained_share: float = Field(0.95, ge=0, le=1)

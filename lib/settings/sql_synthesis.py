@@ -41,9 +41,9 @@ class SqlSynthesisSettings(Section):
         "top": 1.5,
     }
     """How often queries are of a shape, relative to the others; those that are not named have 1, and 0 leaves a shape
-    out. Each is one way to ask: for columns, with either of two conditions, for a count, for other measures, by groups,
-    for groups having a measure, for the first rows or groups by some order, for rows above the mean of all or of their
-    group, for rows with or without others that refer to them, for two sets combined, for the first row of each group."""
+    out. Each is one way to ask: for columns, with either of two conditions, for a count, for other measures, by
+    groups, for groups having a measure, for the first rows or groups by some order, for rows above the mean of all or
+    of their group, for rows that others refer to or none, for two sets combined, for the first row of each group."""
     paraphrases: int = Field(0, ge=0, le=5)
     """Further wordings of each training question, as questions of their own beyond the wanted number."""
     dirty_values: float = Field(0.0, ge=0, le=1)
