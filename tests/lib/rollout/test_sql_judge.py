@@ -6,7 +6,7 @@ import pytest
 
 from lib.errors import JobError
 from lib.policy.tool_calls import render_tool_call
-from lib.rollout.judge import make_judge
+from lib.rollout.judge import PolicyJudge, make_judge
 from lib.rollout.worlds import Sources
 from lib.settings.settings import Settings
 from lib.synthesis.judge import Exercise
@@ -57,6 +57,16 @@ def test_attempts_are_right_by_the_result_of_their_query(databases):
 def test_a_question_whose_gold_query_fails_is_not_judged(databases):
     asked = exercises("easy") + exercises("lost", gold="SELECT shoe FROM singer")
     assert count(databases, looking, asked)[0] == [ATTEMPTS, None]
+
+
+def test_a_policy_of_random_weights_tries_the_questions_on_the_real_database(databases, world_policy, tmp_path):
+    judge = {"type": "policy", "checkpoint": world_policy / "checkpoint"}
+    engine = {"max_tokens": 300, "max_new_tokens": 8, "max_concurrent": 4, "precision": "float32"}
+    settings = {"synthesis": {"judge": judge, "difficulty_attempts": ATTEMPTS}, "engine": engine}
+    made = make_judge(Settings.model_validate(settings), sources=Sources(databases=databases), seed=0, scratch=tmp_path)
+    assert isinstance(made, PolicyJudge)
+    assert made.count_successes(exercises("easy", "hard")) == [0, 0]
+    assert (tmp_path / "judge.jsonl").read_text().count("\n") == 2
 
 
 def test_a_question_about_a_database_that_the_run_lacks_ends_the_judging_with_what_to_do(databases):
