@@ -110,11 +110,12 @@ def _copy_duckdb(database: Database, path: Path, change: Change, *, seed: int) -
             if change is Change.PERTURBED:
                 (count,) = target.execute(f"SELECT count(*) FROM {source}").fetchone()
                 kept = f"SELECT rowid, * FROM {source} ORDER BY {_chance(seed)} LIMIT {_half(count)}"
+                # Lists that are unfolded side by side: a join for each column would be too deep for a wide table.
                 dealt = [
-                    f"(SELECT {name} FROM ({kept}) ORDER BY {_chance(seed + number)})"
+                    f"unnest(list({name} ORDER BY {_chance(seed + number)}))"
                     for number, name in enumerate(names, start=1)
                 ]
-                rows = f"SELECT * FROM {' POSITIONAL JOIN '.join(dealt)}"
+                rows = f"SELECT {', '.join(dealt)} FROM ({kept})"
             else:
                 order = "rowid DESC" if change is Change.BACKWARDS else _chance(seed)
                 rows = f"SELECT {', '.join(names)} FROM {source} ORDER BY {order}"

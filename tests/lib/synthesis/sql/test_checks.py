@@ -12,6 +12,7 @@ from lib.sources.sql.read import read_database
 from lib.synthesis.sql.checks import Checker
 from lib.synthesis.sql.copies import make_copies
 from lib.synthesis.sql.request import Compare, Having, Measure, Order, Path, Place, Request
+from tests.small_databases import write_duckdb
 
 COUNT = Measure("count")
 SCRIPT = """
@@ -99,3 +100,14 @@ def test_copies_hold_the_same_rows_in_another_order_and_half_of_them_dealt_anew(
         assert len(changed) == len(original) // 2 and not set(changed) & set(original)
     again = make_copies(shop, tmp_path, seed=1)
     assert rows(again.reordered[1]) == shuffled
+
+
+def test_a_table_of_very_many_columns_is_copied_with_each_dealt_out_anew(tmp_path):
+    columns = ", ".join(f"i + {number} AS c{number}" for number in range(3000))
+    path = write_duckdb(tmp_path / "wide.duckdb", f"CREATE TABLE wide AS SELECT {columns} FROM range(12) t(i)")
+    copies = make_copies(read_database(path), tmp_path / "copies", seed=1)
+    with open_database(copies.perturbed[0]) as opened:
+        first, last = zip(*fetch(opened, "SELECT c0, c2999 FROM wide", seconds=10.0), strict=True)
+    assert len(first) == len({*first}) == len({*last}) == 6
+    assert sorted(value - 2999 for value in last) == sorted(first)
+    assert [value - 2999 for value in last] != list(first)
