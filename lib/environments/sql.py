@@ -17,6 +17,8 @@ from lib.sources.sql.identifiers import quote_name
 from lib.sources.sql.outline import tell_table, tell_tables
 from lib.sources.sql.schema import Database, Table
 
+MOST_DESCRIBED = 6  # tables by one call
+_NAME = re.compile(r'"[^"]*"|[^\s,"][^,"]*')  # between commas; one in quotes may have a comma inside
 _ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 
 # Short, since every episode of a small model pays for each of its tokens.
@@ -51,7 +53,7 @@ class SqlEnvironment:
         self._database, self._pool, self._settings = database, pool, settings
         tools = [
             Tool("run_sql", "Run a query; the first rows come back.", QueryArguments, self._run_sql),
-            Tool("describe", "The columns of a table, with a value of each.", TableArguments, self._describe),
+            Tool("describe", "Columns of a table, or of tables named with commas.", TableArguments, self._describe),
             Tool("sample", "The first n rows of a table.", SampleArguments, self._sample),
         ]
         self._tools = {tool.name: tool for tool in tools}
@@ -76,8 +78,10 @@ class SqlEnvironment:
         return await self._show(arguments.query)
 
     async def _describe(self, arguments: TableArguments) -> str:
-        table = self._find(arguments.table)
-        return tell_table(table, self._database) if table else self._no_such(arguments.table)
+        whole = self._find(arguments.table)
+        names = [arguments.table] if whole else _NAME.findall(arguments.table)[:MOST_DESCRIBED]
+        tables = [(name, self._find(name)) for name in names]
+        return "\n".join(tell_table(table, self._database) if table else self._no_such(name) for name, table in tables)
 
     async def _sample(self, arguments: SampleArguments) -> str:
         table = self._find(arguments.table)
@@ -90,7 +94,7 @@ class SqlEnvironment:
         return self._database.find(name) or self._database.find(name.strip("\"'`[] "))
 
     def _no_such(self, name: str) -> str:
-        return f"Error: no such table: {name}; tables: {tell_tables(self._database)}"
+        return f"Error: no such table: {name.strip()}; tables: {tell_tables(self._database)}"
 
     async def _show(self, query: str) -> str:
         limits = Limits(seconds=self._settings.sql.query_seconds, rows=self._settings.sql.rows)

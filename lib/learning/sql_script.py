@@ -57,17 +57,20 @@ class SqlScript:
 
 
 def _plan(gold: str, tables: list[str], mistake: Mistake | None, max_calls: int) -> list[str]:
-    """The calls in their order: looks, perhaps a mistake and the look that mends it, the query."""
+    """The calls in their order: a look, perhaps a mistake and the look that mends it, the query."""
     if mistake is None:
-        return [*_describe(tables[: max_calls - 1]), _run(gold)]
-    is_hasty = mistake.look == "describe"
-    before = [table for table in tables if not (is_hasty and table == mistake.table)][: max_calls - 3]
-    arguments = {"table": mistake.table} if is_hasty else {"table": mistake.table, "n": 3}
-    return [*_describe(before), _run(mistake.query), render_tool_call(mistake.look, arguments), _run(gold)]
+        return [*(_describe(tables) if max_calls >= 2 else []), _run(gold)]
+    if mistake.look == "sample":
+        look = [render_tool_call("sample", {"table": mistake.table, "n": 3})]
+        return [*(_describe(tables) if max_calls >= 4 else []), _run(mistake.query), *look, _run(gold)]
+    known = [table for table in tables if table != mistake.table] if max_calls >= 4 else []
+    return [*_describe(known), _run(mistake.query), *_describe([mistake.table]), _run(gold)]
 
 
 def _describe(tables: list[str]) -> list[str]:
-    return [render_tool_call("describe", {"table": name}) for name in tables]
+    """One call for all of them: one after the other would teach to describe on and on."""
+    names = [f'"{name}"' if "," in name else name for name in tables]
+    return [render_tool_call("describe", {"table": ", ".join(names)})] if names else []
 
 
 def _run(query: str) -> str:

@@ -146,6 +146,21 @@ def test_a_call_that_does_not_fit_is_refused(music, pool, call):
     assert result.status is CallStatus.REFUSED and result.content.startswith("Error: ")
 
 
+def test_several_tables_are_described_by_one_call_and_those_that_are_not_there_are_told(music, pool):
+    (result,) = step(music, pool, ToolCall("describe", {"table": "song, 'singer' ,opera"}))
+    song, singer, opera = result.content.split("\n")
+    assert song.startswith("song(title") and singer.startswith("singer(id")
+    assert opera == "Error: no such table: opera; tables: singer, song"
+
+
+def test_a_table_whose_name_has_a_comma_is_described_alone_and_among_others(pool, tmp_path):
+    path = write_sqlite(tmp_path / "c.sqlite", 'CREATE TABLE "a, b" (n INTEGER); CREATE TABLE c (m INTEGER)')
+    database = read_database(path)
+    for asked, told in (("a, b", "a, b(n)"), ('"a, b"', "a, b(n)"), ('c, "a, b"', "c(m)\na, b(n)")):
+        (result,) = step(database, pool, ToolCall("describe", {"table": asked}))
+        assert result.content == told
+
+
 def test_a_table_with_a_strange_name_can_be_described_and_sampled(pool, tmp_path):
     script = 'CREATE TABLE "the order" ("group by" INTEGER); INSERT INTO "the order" VALUES (7)'
     database = read_database(write_sqlite(tmp_path / "odd.sqlite", script))
