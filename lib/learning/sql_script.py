@@ -1,9 +1,9 @@
 """The way to an SQL answer: look at the tables, run the query, answer with it; now and then err and mend it.
 
-An error is an analyst's haste: a query over a table that was not looked at, with a misspelt column or without a join,
-which the database refuses; or a value in the wrong case, which finds nothing. What follows is always a look, at the
-table or at its rows, and then another query. A policy that saw a refused query followed at once by nearly the same one
-would learn to repeat queries.
+An error is a column by a wrong name or a join that is left out, which the database refuses, before or after a look at
+the tables; or a value in the wrong case, which finds nothing. What follows is always a look, at the tables or at rows,
+and then another query. A policy that saw a refused query followed at once by nearly the same one would learn to repeat
+queries.
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ EMPTY = "(no rows)"
 
 @dataclass(frozen=True)
 class Mistake:
+    """A query that fails, and what is called before and after it."""
+
     query: str
-    table: str  # that a look at would have spared it, and that is looked at afterwards
-    look: str  # the tool that looks
+    before: list[str]
+    after: list[str]
 
 
 class SqlScript:
@@ -45,8 +47,10 @@ class SqlScript:
         tree = _parse(gold)
         tables = _tables_of(tree)[:MOST_LOOKS] if tree else []
         errs = chance.random() < 1 - (1 - mistake_share) ** (len(tables) + 1)
-        mistake = _make_mistake(gold, tree, tables, chance) if errs and tables and max_calls >= 3 else None
-        self._turns = _plan(gold, tables, mistake, max_calls)
+        mistake = _make_mistake(gold, tree, tables, chance) if errs and tables and max_calls >= 4 else None
+        self._turns = [*(_describe(tables) if max_calls >= 2 else []), _run(gold)]
+        if mistake:
+            self._turns = [*mistake.before, _run(mistake.query), *mistake.after, _run(gold)]
         self._place = 0
 
     def next_turn(self, shown: str) -> str:
@@ -54,17 +58,6 @@ class SqlScript:
             return NOTHING if REFUSED.search(shown) else f"<answer>{self._gold}</answer>"
         self._place += 1
         return self._turns[self._place - 1]
-
-
-def _plan(gold: str, tables: list[str], mistake: Mistake | None, max_calls: int) -> list[str]:
-    """The calls in their order: a look, perhaps a mistake and the look that mends it, the query."""
-    if mistake is None:
-        return [*(_describe(tables) if max_calls >= 2 else []), _run(gold)]
-    if mistake.look == "sample":
-        look = [render_tool_call("sample", {"table": mistake.table, "n": 3})]
-        return [*(_describe(tables) if max_calls >= 4 else []), _run(mistake.query), *look, _run(gold)]
-    known = [table for table in tables if table != mistake.table] if max_calls >= 4 else []
-    return [*_describe(known), _run(mistake.query), *_describe([mistake.table]), _run(gold)]
 
 
 def _describe(tables: list[str]) -> list[str]:
@@ -95,23 +88,24 @@ def _parse(sql: str) -> exp.Expression | None:
 
 def _make_mistake(gold: str, tree: exp.Expression, tables: list[str], chance: random.Random) -> Mistake | None:
     """One that can be made with this query."""
-    makers = [_misspell, _forget_join, _change_case]
+    makers = [_misname, _forget_join, _change_case]
     chance.shuffle(makers)
     found = (make(gold, tree, tables, chance) for make in makers)
     return next((mistake for mistake in found if mistake and mistake.query != gold), None)
 
 
-def _misspell(gold: str, tree: exp.Expression, tables: list[str], chance: random.Random) -> Mistake | None:
-    """Without one letter of a column's name, in one place."""
-    columns = {column.name: column for column in tree.find_all(exp.Column) if re.fullmatch(r"\w{4,}", column.name)}
+def _misname(gold: str, tree: exp.Expression, tables: list[str], chance: random.Random) -> Mistake | None:
+    """A column by a name that it might have: without a letter or a word, or with its table's name before it."""
+    columns = sorted({column.name for column in tree.find_all(exp.Column) if re.fullmatch(r"\w{4,}", column.name)})
     if not columns:
         return None
-    name = chance.choice(sorted(columns))
+    name = chance.choice(columns)
     place = chance.randrange(1, len(name))
-    wrong = re.sub(rf"\b{re.escape(name)}\b", name[:place] + name[place + 1 :], gold, count=1)
-    aliases = {table.alias_or_name: table.name for table in tree.find_all(exp.Table)}
-    table = aliases.get(columns[name].table, tables[-1])
-    return Mistake(wrong, table if table in tables else tables[-1], "describe")
+    first, _, rest = name.partition("_")
+    names = [name[:place] + name[place + 1 :], f"{tables[0].rstrip('s')}_{name}", *([first] if rest else [])]
+    likely = [other for other in names if other not in columns and len(other) >= 4] or names[1:2]
+    wrong = re.sub(rf"\b{re.escape(name)}\b", chance.choice(likely), gold)
+    return Mistake(wrong, _describe(tables) if chance.random() < 0.5 else [], _describe(tables))
 
 
 def _forget_join(gold: str, tree: exp.Expression, tables: list[str], chance: random.Random) -> Mistake | None:
@@ -121,12 +115,10 @@ def _forget_join(gold: str, tree: exp.Expression, tables: list[str], chance: ran
         return None
     alone = tree.copy()
     alone.set("joins", None)
-    first = alone.find(exp.Table)
-    first.set("alias", None)
+    alone.find(exp.Table).set("alias", None)
     for column in alone.find_all(exp.Column):
         column.set("table", None)
-    joined = [name for name in tables if name != first.name]
-    return Mistake(alone.sql(), joined[0], "describe") if joined else None
+    return Mistake(alone.sql(), _describe(tables[:1]) if chance.random() < 0.5 else [], _describe(tables))
 
 
 def _change_case(gold: str, tree: exp.Expression, tables: list[str], chance: random.Random) -> Mistake | None:
@@ -137,4 +129,5 @@ def _change_case(gold: str, tree: exp.Expression, tables: list[str], chance: ran
     if not texts:
         return None
     text = chance.choice(texts).replace("'", "''")
-    return Mistake(gold.replace(f"'{text}'", f"'{text.lower()}'", 1), tables[0], "sample")
+    wrong = gold.replace(f"'{text}'", f"'{text.lower()}'", 1)
+    return Mistake(wrong, _describe(tables), [render_tool_call("sample", {"table": tables[0], "n": 3})])
