@@ -2,7 +2,7 @@
 
     python -m benchmarks.hostile_sql [--seconds 1]
 
-Runs the statements of `tests/lib/sources/sql/hostile_statements.py` through the executor, prints a line for each and
+Runs the corpus of `tests/lib/sources/sql/hostile_statements.py` through the executor, prints a line for each and
 the counts of outcomes, and ends with code 1 when one came out otherwise than expected.
 """
 
