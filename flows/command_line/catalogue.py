@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 
+from data_contracts.scores import HELD_OUT
 from data_contracts.training import GATE
 from flows.stages import STAGES
 from lib.errors import ArtifactError
@@ -96,7 +97,9 @@ def describe_runs(store: ArtifactStore) -> list[dict[str, Any]]:
 
 
 def read_accuracies(scores: Path) -> list[dict[str, Any]]:
-    """Greedy accuracy by question set and policy, with its 95 % interval, in the order of the chain."""
+    """Greedy accuracy by question set and policy, with its 95 % interval: held-out questions before benchmarks,
+    policies in the order of the chain.
+    """
     with duckdb.connect() as connection:
         relation = connection.execute(
             """SELECT benchmark, policy, value, low, high, n FROM read_parquet($path)
@@ -105,7 +108,9 @@ def read_accuracies(scores: Path) -> list[dict[str, Any]]:
         )
         rows = [dict(zip(("benchmark", *ACCURACY), row, strict=True)) for row in relation.fetchall()]
     order = list(POLICIES)
-    return sorted(rows, key=lambda row: (row["benchmark"], order.index(row["policy"])))
+    return sorted(
+        rows, key=lambda row: (not row["benchmark"].startswith(HELD_OUT), row["benchmark"], order.index(row["policy"]))
+    )
 
 
 def read_extrapolation(artifact: Path) -> str:

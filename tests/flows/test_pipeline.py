@@ -71,7 +71,7 @@ def test_a_run_ends_with_scores_of_every_policy_and_a_report(first):
     policies = ("base", "warm_up", "reinforce", "extrapolate")
     sets = ("held_out_knowledge", "held_out_sql", "bird")
     assert judged == [(name, policy) for name in sets for policy in policies]
-    assert {row["count"] for row in first["accuracy"] if row["benchmark"] == "bird"} == {2}
+    assert {row["n"] for row in first["accuracy"] if row["benchmark"] == "bird"} == {2}
     assert all(0 <= row["low"] <= row["value"] <= row["high"] <= 1 for row in first["accuracy"])
     assert "<html" in Path(first["report"]).read_text()
 

@@ -260,7 +260,7 @@ def test_a_card_tells_what_its_stage_has_done(page, retried, pictures, key, word
 
 
 def test_curves_are_pictures_and_tables_are_sortable_rows(page, retried, pictures):
-    open_artifact(page, retried, "reinforce-reward-and-accuracy")
+    open_artifact(page, retried, "reinforce-right-answers-in-training")
     image = page.locator("img[src^='data:image/svg']")
     expect(image).to_be_visible()
     assert image.evaluate("image => image.naturalWidth") > 200
