@@ -21,7 +21,6 @@ from lib.policy.tool_calls import render_tool_call
 DIALECTS = ("sqlite", "duckdb")
 MOST_LOOKS = 3  # tables that are described; of a query over more, the first ones
 REFUSED = re.compile(r"^Error:", re.MULTILINE)
-EMPTY = "(no rows)"
 
 
 @dataclass(frozen=True)
