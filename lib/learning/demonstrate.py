@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import islice, zip_longest
+from collections.abc import Mapping
+from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 
 import pyarrow as pa
@@ -55,7 +57,7 @@ def demonstrate(
         seed=seed,
     )
     teacher = TEACHERS[type(settings.demonstrate.teacher)](settings.demonstrate, scene, log)
-    rows = _training_questions(questions, seed)
+    rows = _training_questions(questions, settings.demonstrate.domain_weights, seed)
     try:
         kept = _collect(teacher, rows, settings.demonstrate.num_episodes, progress)
     except EndpointError as error:
@@ -71,14 +73,18 @@ def demonstrate(
     return teacher.usage.tokens
 
 
-def _training_questions(questions: Path, seed: int) -> list[dict]:
-    """Rows of the training split, in an order of their own; domains take turns."""
+def _training_questions(questions: Path, weights: Mapping[str, float], seed: int) -> list[dict]:
+    """Rows of the training split, in an order of their own; domains take turns, as often as they weigh."""
     table = pq.read_table(questions / "questions.parquet")
     train = table.filter(pc.equal(table["split"], "train"))
     rows = train.select([*QUESTION_COLUMNS, "evidence"]).to_pylist()
     rows.sort(key=lambda row: derive_seed(seed, "demonstration order", row["id"]))
-    by_domain = [[row for row in rows if row["domain"] == name] for name in sorted({row["domain"] for row in rows})]
-    return [row for turn in zip_longest(*by_domain) for row in turn if row is not None]
+    turns = []
+    for domain in sorted({row["domain"] for row in rows}):
+        if weight := weights.get(domain, 1.0):
+            own = (row for row in rows if row["domain"] == domain)
+            turns += [((place + 0.5) / weight, domain, row) for place, row in enumerate(own)]
+    return [row for _, _, row in sorted(turns, key=itemgetter(0, 1))]
 
 
 def _collect(teacher: Teacher, rows: list[dict], wanted: int, progress: Progress) -> list[dict]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field, model_validator
 
 from lib.settings.section import Section
+from lib.settings.synthesis import Domain
 from lib.settings.teacher import OracleTeacher, TeacherSettings
 
 
@@ -13,6 +16,9 @@ class DemonstrateSettings(Section):
 
     num_episodes: int = Field(256, ge=1)
     """Demonstrations to learn from."""
+    domain_weights: dict[Domain, Annotated[float, Field(ge=0)]] = {}
+    """How many of them belong to a domain, relative to the others; those that are not named have 1. Where a domain's
+    questions run out, the others fill its place."""
     teacher: TeacherSettings = OracleTeacher()
     """Who plays them."""
     detour_share: float = Field(0.15, ge=0, le=1)

@@ -115,6 +115,8 @@ def _fault(asked: Asked, result: Result) -> str:
             return "counts one or none"
         if _is_whole_table(asked, result):
             return "the whole table"
+        if asked.order and not asked.limit and len(result.rows) == 1:
+            return "one row in order"
     return ""
 
 

@@ -6,6 +6,7 @@ A description in the database comes first where it is a short one.
 from __future__ import annotations
 
 import functools
+import re
 
 import inflect
 
@@ -16,23 +17,30 @@ from lib.synthesis.sql.request import Place
 MARKS = ("is ", "has ")
 _KEY_WORDS = ("id", "ids", "code", "no", "number", "key", "fk", "uid", "iso")
 _KEPT_SHORT = 40  # characters up to which a description is taken for a name
+_PREPOSITION = re.compile(r"( (?:of|per|in|with|for|at|from|by|to|on) )")
 _engine = inflect.engine()
 _engine.defnoun("radius", "radii")
 
 
 @functools.cache
 def singular(words: str) -> str:
-    first, _, last = words.rpartition(" ")
-    found = _engine.singular_noun(last)
+    before, noun, after = _head(words)
+    found = _engine.singular_noun(noun)
     # It takes any s for a plural: bus, status, series.
-    if not found or last.endswith(("ss", "us", "is")):
-        return words
-    return f"{first} {found}".strip()
+    return words if not found or noun.endswith(("ss", "us", "is")) else f"{before}{found}{after}"
 
 
 @functools.cache
 def plural(words: str) -> str:
-    return _engine.plural_noun(singular(words)) or words
+    before, noun, after = _head(singular(words))
+    return f"{before}{_engine.plural_noun(noun) or noun}{after}"
+
+
+def _head(words: str) -> tuple[str, str, str]:
+    """The noun that takes the number, with what stands around it: `unit `, `price`, ` per kilogram of the element`."""
+    phrase, preposition, rest = (_PREPOSITION.split(words, maxsplit=1) + ["", ""])[:3]
+    before, space, noun = phrase.rpartition(" ")
+    return before + space, noun, preposition + rest
 
 
 @functools.cache
@@ -53,8 +61,8 @@ def column_noun(column: Column, table: Table) -> str:
     if is_mark(column):
         words = words.removeprefix("is ").removeprefix("has ")
         return words if words.endswith("flag") else f"{words} flag"
-    own = table_noun(table) + " "
-    return words.removeprefix(own) or words
+    own = table_noun(table)
+    return words.removeprefix(f"{own} ").removesuffix(f" of the {own}") or words
 
 
 def is_mark(column: Column) -> bool:

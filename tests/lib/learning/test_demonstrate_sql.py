@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -101,3 +102,17 @@ def test_where_none_can_be_demonstrated_the_gate_says_what_to_look_at(make):
 def test_domains_take_turns(make):
     episodes = make(GOLDS, with_pages=True, num_episodes=10)
     assert [row["domain"] for row in episodes] == ["knowledge", "sql"] * 5
+
+
+def test_domains_share_the_demonstrations_as_they_weigh(make):
+    episodes = make(GOLDS, with_pages=True, num_episodes=8, domain_weights={"sql": 3})
+    assert Counter(row["domain"] for row in episodes) == {"knowledge": 2, "sql": 6}
+
+
+def test_a_domain_whose_questions_run_out_leaves_its_place_to_the_others(make):
+    episodes = make(GOLDS, with_pages=True, num_episodes=12, domain_weights={"sql": 10})
+    assert Counter(row["domain"] for row in episodes) == {"sql": 8, "knowledge": 4}
+
+
+def test_a_domain_of_weight_zero_is_left_out(make):
+    assert {row["domain"] for row in make(GOLDS, with_pages=True, domain_weights={"knowledge": 0})} == {"sql"}

@@ -50,6 +50,12 @@ def place(towns):
     return lambda name: Place(Path(), table, table.column(name))
 
 
+def test_a_single_row_has_no_order(reason, place):
+    one, name = Compare(place("size"), "=", 100), (place("name"),)
+    assert reason(columns=name, conditions=(one,)) == ""
+    assert reason(columns=name, conditions=(one,), order=Order(place("name"), "asc")) == "one row in order"
+
+
 def test_a_question_that_hangs_on_everything_it_says_is_kept(reason, place):
     north, small = Compare(place("region"), "=", "N"), Compare(place("size"), "<", 200)
     assert reason(columns=(place("name"),), conditions=(north, small)) == ""

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from lib.sources.sql.schema import Column, Database, Dialect, ForeignKey, Kind, Table
-from lib.synthesis.sql.naming import is_plural, plural, role
+from lib.synthesis.sql.naming import is_plural, plural, role, singular
 from lib.synthesis.sql.request import BestOfEach, Between, Compare, Measure, Order, Place, Request
 from lib.synthesis.sql.request import Path as Way
 from lib.synthesis.sql.telling import tell
@@ -101,4 +101,9 @@ def test_a_key_that_is_called_as_what_it_refers_to_leads_to_the_table_by_its_nam
     shared = ForeignKey("isotopes", ("atomic_number",), "elements", ("atomic_number",))
     assert role(shared) == "element"
     assert role(ForeignKey("matches", ("home_club_id",), "clubs", ("id",))) == "home club"
-    assert plural("ionic radius") in ("ionic radii", "ionic radiuses")
+
+
+def test_the_noun_of_a_phrase_takes_the_plural():
+    assert plural("ionic radius") == "ionic radii"
+    assert plural("price per kilogram of the element") == "prices per kilogram of the element"
+    assert plural(singular("countries of origin")) == "countries of origin"
