@@ -26,11 +26,22 @@ TOOL_CALL = pa.struct(
     ]
 )
 
+IMAGE = pa.struct(
+    [
+        ("image_id", pa.string()),
+        ("box", pa.list_(pa.int32())),  # left, top, right, bottom in pixels; null is the whole image
+        ("start", pa.int32()),  # first token that stands for it
+        ("end", pa.int32()),  # one past the last
+        ("num_patches", pa.int32()),  # placeholders among them
+        ("patch_token", pa.int32()),  # the placeholder
+    ]
+)
+
 REWARD_PART = pa.struct([("name", pa.string()), ("value", pa.float64())])
 
 EPISODES = Contract(
     name="episodes",
-    version=2,
+    version=3,
     schema=pa.schema(
         [
             required("id", pa.string()),
@@ -45,6 +56,7 @@ EPISODES = Contract(
             required("action_mask", pa.list_(pa.bool_())),  # [num_tokens], true where the policy sampled
             required("logprobs", pa.list_(pa.float32())),  # [num_tokens], 0 where not an action
             required("turns", pa.list_(TURN)),
+            optional("images", pa.list_(IMAGE)),  # in the order of their places; shown, not sampled
             required("tool_calls", pa.list_(TOOL_CALL)),
             required("status", pa.string()),
             optional("error", pa.string()),
@@ -65,6 +77,21 @@ EPISODES = Contract(
             "turns cover the tokens without gaps",
             "len(tokens) = 0 OR (turns[1].start = 0 AND turns[-1].end = len(tokens) "
             "AND len(list_filter(range(1, len(turns)), lambda i: turns[i].end <> turns[i + 1].start)) = 0)",
+        ),
+        Rule(
+            "images lie inside, one after the other",
+            "images IS NULL OR len(list_filter(range(1, len(images) + 1), lambda i: images[i].start < "
+            "coalesce(images[i - 1].end, 0) OR images[i].end > len(tokens))) = 0",
+        ),
+        Rule(
+            "there are as many placeholders as the images have patches",
+            "images IS NULL OR len(images) = 0 OR len(list_filter(images, lambda i: len(list_filter("
+            "tokens[i.start + 1 : i.end], lambda t: t = i.patch_token)) <> i.num_patches)) = 0 AND len(list_filter("
+            "tokens, lambda t: t = images[1].patch_token)) = list_sum(list_transform(images, lambda i: i.num_patches))",
+        ),
+        Rule(
+            "no patch is an action",
+            "images IS NULL OR len(list_filter(images, lambda i: list_bool_or(action_mask[i.start + 1 : i.end]))) = 0",
         ),
         Rule("log-probabilities are not positive", "coalesce(list_max(logprobs), 0) <= 1e-6"),
         Rule("reward is finite", "isfinite(reward)"),

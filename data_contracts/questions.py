@@ -51,7 +51,12 @@ QUESTIONS = Contract(
         Rule("an SQL question has its database", "domain <> 'sql' OR database_id IS NOT NULL"),
         Rule("split is known", "split IN ('train', 'validation', 'test')"),
         Rule("difficulty is a share", "difficulty BETWEEN 0 AND 1"),
-        Rule("the answer is not in the prompt", "NOT contains(lower(prompt), lower(answer)) OR length(answer) < 3"),
+        Rule("a question about images has one to eight", "domain <> 'vision' OR len(images) BETWEEN 1 AND 8"),
+        # One about images may name what to choose from, such as "true or false".
+        Rule(
+            "the answer is not in the prompt",
+            "domain = 'vision' OR NOT contains(lower(prompt), lower(answer)) OR length(answer) < 3",
+        ),
     ),
     key=("id",),
 )

@@ -11,6 +11,7 @@ from data_contracts.episodes import EPISODES
 HELD_OUT = "held_out_"
 # Attempts of another kind at the same questions have a suffix.
 SAMPLED = "_sampled"
+SIGHTS = {"once": "_once", "none": "_blind"}  # by which images are shown, where not all are
 # SQL answers as the official evaluators read them: `predictions/<benchmark>/<policy>.sql` and the like.
 PREDICTIONS = "predictions"
 

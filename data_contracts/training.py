@@ -47,6 +47,7 @@ CHECKPOINT = "checkpoint"
 TRAJECTORY = "trajectory"
 
 POLICY = ArtifactKind(name="policy", tables=(), paths=(CHECKPOINT,))
+ALIGNMENT = ArtifactKind(name="alignment", tables=(STEPS,), paths=(CHECKPOINT,), summary="steps")
 WARM_UP = ArtifactKind(name="warm_up", tables=(STEPS,), paths=(CHECKPOINT,), summary="steps")
 REINFORCEMENT = ArtifactKind(
     name="reinforcement", tables=(STEPS, EPISODES), paths=(CHECKPOINT, TRAJECTORY), summary="steps"

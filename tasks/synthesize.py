@@ -12,6 +12,7 @@ from lib.settings.judge import NoJudge, PolicyJudge
 from lib.settings.settings import Settings
 from lib.settings.synthesis import Domain
 from tasks.databases import DATABASES
+from tasks.images import IMAGES
 from tasks.prefect_task import stage_task
 from tasks.source import SOURCE
 from tasks.stage import Dependencies, Stage, Work
@@ -57,8 +58,24 @@ def _from_databases(work: Work, judge: Judge | None) -> Made:
     )
 
 
+def _from_images(work: Work, judge: Judge | None) -> Made:
+    from lib.synthesis.vision.synthesize import synthesize
+
+    return synthesize(
+        work.settings.synthesis,
+        images=work.inputs[IMAGES.name],
+        seed=work.seed,
+        progress=work.progress,
+        judge=judge,
+    )
+
+
 # What makes a domain's questions.
-MAKERS: dict[Domain, Callable[[Work, Judge | None], Made]] = {"knowledge": _from_the_graph, "sql": _from_databases}
+MAKERS: dict[Domain, Callable[[Work, Judge | None], Made]] = {
+    "knowledge": _from_the_graph,
+    "sql": _from_databases,
+    "vision": _from_images,
+}
 
 
 def _make_judge(work: Work) -> Judge | None:
@@ -75,13 +92,19 @@ def _is_judged(settings: Settings) -> bool:
     return not isinstance(settings.synthesis.judge, NoJudge)
 
 
+# What a domain's questions depend on beside what all of them do.
+LIBRARIES: dict[Domain, set[str]] = {"knowledge": set(), "sql": {"sqlglot", "inflect"}, "vision": {"inflect", "pillow"}}
+
+
 def _counts(settings: Settings) -> Dependencies:
     """What the domains and a judge add.
 
     A judge attempts the questions in the environment, and a policy does so with the engine.
     """
     modules = [f"lib.synthesis.{domain}.synthesize" for domain in settings.synthesis.domains]
-    libraries = {"sqlglot", "inflect"} if "sql" in settings.synthesis.domains else set()
+    libraries: set[str] = set()
+    for domain in settings.synthesis.domains:
+        libraries |= LIBRARIES[domain]
     sections: tuple[str, ...] = ()
     if _is_judged(settings):
         modules.append("lib.rollout.judge")
@@ -104,7 +127,7 @@ SYNTHESIZE = Stage(
     kind=QUESTION_SET,
     work=_synthesize,
     module="lib.synthesis.question_set",
-    inputs=(SOURCE, DATABASES),
+    inputs=(SOURCE, DATABASES, IMAGES),
     settings=("synthesis",),
     libraries=("datasketch", "duckdb", "networkx", "numpy", "pyarrow"),
     more=_counts,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from data_contracts.training import WARM_UP as KIND
+from tasks.align import ALIGN
 from tasks.base import BASE
 from tasks.demonstrate import DEMONSTRATE
+from tasks.images import IMAGES
 from tasks.jobs import job
 from tasks.prefect_task import stage_task
 from tasks.stage import Stage
@@ -16,7 +18,7 @@ WARM_UP = Stage(
     kind=KIND,
     work=job(MODULE, launcher="deepspeed"),
     module=MODULE,
-    inputs=(BASE, DEMONSTRATE),
+    inputs=(IMAGES, BASE, ALIGN, DEMONSTRATE),
     settings=("policy", "engine", "workers", "warm_up"),
     libraries=("deepspeed", "numpy", "safetensors", "torch", "transformers"),
     heavy=True,

@@ -6,6 +6,7 @@ Environments know nothing of tokens, policies or rewards.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -14,11 +15,48 @@ from pydantic import BaseModel
 
 
 @dataclass(frozen=True)
+class ImageRef:
+    """An image of the run's image set, or the part of it inside a box."""
+
+    id: str
+    box: tuple[int, int, int, int] | None = None  # left, top, right, bottom in pixels
+
+
+# What is said to a policy: text, or texts and images in the order in which they are read.
+Content = str | tuple[str | ImageRef, ...]
+
+
+def parts_of(content: Content) -> tuple[str | ImageRef, ...]:
+    """Texts and images; a text is its only part."""
+    return (content,) if isinstance(content, str) else content
+
+
+def text_of(content: Content) -> str:
+    """The content for people who read it: an image is told by its name."""
+    return "".join(part if isinstance(part, str) else _name(part) for part in parts_of(content))
+
+
+def join_lines(contents: Iterable[Content]) -> Content:
+    """One content after the other, each on a line of its own; a text where all of them are."""
+    contents = list(contents)
+    if all(isinstance(content, str) for content in contents):
+        return "\n".join(contents)  # type: ignore[arg-type]
+    joined: list[str | ImageRef] = []
+    for content in contents:
+        joined += ["\n"] * bool(joined) + list(parts_of(content))
+    return tuple(joined)
+
+
+def _name(image: ImageRef) -> str:
+    return f"[{image.id}]" if image.box is None else f"[{image.id} {','.join(map(str, image.box))}]"
+
+
+@dataclass(frozen=True)
 class Message:
     """One message of a conversation."""
 
     role: str
-    content: str
+    content: Content
 
 
 @dataclass(frozen=True)
@@ -43,11 +81,11 @@ class CallStatus(StrEnum):
 
 @dataclass(frozen=True)
 class CallResult:
-    """What came of one call, in words for the policy."""
+    """What came of one call, for the policy to read."""
 
     call: ToolCall
     status: CallStatus
-    content: str
+    content: Content
     latency_s: float
 
 
@@ -76,6 +114,7 @@ class Question(BaseModel):
     answer: str
     aliases: list[str] = []
     database_id: str | None = None
+    images: list[str] | None = None
 
 
 class Environment(Protocol):

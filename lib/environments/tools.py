@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ValidationError
 
-from lib.environments.environment import CallResult, CallStatus, ToolCall
+from lib.environments.environment import CallResult, CallStatus, Content, ToolCall
 
 
 class ToolError(Exception):
@@ -23,7 +23,7 @@ class Tool:
     name: str
     description: str
     arguments: type[BaseModel]
-    run: Callable[[BaseModel], Awaitable[str]]
+    run: Callable[[BaseModel], Awaitable[Content]]
 
     @property
     def schema(self) -> dict[str, object]:
@@ -40,7 +40,7 @@ async def call_tool(tools: Mapping[str, Tool], call: ToolCall, *, timeout_s: flo
     """Check the arguments, run the tool within its time, and put any failure into words."""
     started = time.perf_counter()
 
-    def result(status: CallStatus, content: str) -> CallResult:
+    def result(status: CallStatus, content: Content) -> CallResult:
         return CallResult(call, status, content, time.perf_counter() - started)
 
     tool = tools.get(call.name)

@@ -23,6 +23,7 @@ from lib.evaluation.metrics import judged
 from lib.evaluation.predictions import write_predictions
 from lib.evaluation.question_sets import QuestionSet, list_question_sets
 from lib.evaluation.score import Episodes, Part, list_parts, score
+from lib.policy.start import start_of
 from lib.rollout.attempt import attempt
 from lib.rollout.kept_table import kept_table
 from lib.rollout.part_progress import PartProgress
@@ -66,7 +67,7 @@ def _export(job: Job, sets: Sequence[QuestionSet], policies: Sequence[str], epis
     folder = job.out / PREDICTIONS
     folder.mkdir(exist_ok=True)
     for chosen in sets:
-        if not chosen.is_held_out:
+        if not chosen.is_held_out and chosen.domain == "sql":
             greedy = {policy: episodes[policy, chosen.name] for policy in policies}
             positions = read_positions(job.inputs["databases"], chosen.name)
             write_predictions(folder / chosen.name, chosen.questions, greedy, positions)
@@ -78,7 +79,7 @@ def _try(job: Job, policy: str, part: Part, attempt: Attempt, progress: PartProg
     episodes = attempt(
         part.questions,
         sources=Sources.of(job.inputs),
-        checkpoint=job.inputs[policy] / CHECKPOINT,
+        checkpoint=(start_of(job.inputs) if policy == "base" else job.inputs[policy]) / CHECKPOINT,
         policy=policy,
         benchmark=part.benchmark,
         settings=job.settings,
@@ -86,6 +87,7 @@ def _try(job: Job, policy: str, part: Part, attempt: Attempt, progress: PartProg
         temperature=part.decoding.temperature,
         top_p=part.decoding.top_p,
         max_tool_calls=part.decoding.max_tool_calls,
+        sight=part.decoding.sight,
         seed=derive_seed(job.seed, "evaluate", part.benchmark),
         progress=progress,
     )

@@ -19,6 +19,7 @@ from lib.bootstrap import Interval, bootstrap_difference, bootstrap_mean
 from lib.evaluation.pass_at_k import list_ks, pass_at_k
 from lib.evaluation.test_time import PICKERS, Sample, correct_within_budget, picked_correct, single_correct
 from lib.rewards.exact_match import token_f1
+from lib.rollout.vision_world import Sight
 
 FAILED = "failed"
 COUNTS = frozenset({"tool_calls", "turns"})  # all other metrics lie between 0 and 1
@@ -32,6 +33,7 @@ class Decoding:
     top_p: float
     samples: int
     max_tool_calls: int
+    sight: Sight = "all"  # which images are shown
 
     def to_json(self) -> str:
         return json.dumps(vars(self), sort_keys=True)
@@ -72,8 +74,12 @@ def greedy_values(episodes: pa.Table, questions: pa.Table) -> dict[str, dict[str
         values["format_error_rate"][name] = float(not row["well_formed"])
         if question["domain"] == "sql":
             values["executable_rate"][name] = float(row["answer_key"] is not None)
+        if question["domain"] in ("sql", "vision"):
             values[f"accuracy_level_{question['level'] or 'unknown'}"][name] = correct
-        else:
+        if question["domain"] == "vision":
+            closer = "closer" if question["hops"] else "at_once"
+            values[f"accuracy_seen_{closer}"][name] = correct
+        if question["domain"] == "knowledge":
             values["f1"][name] = token_f1(row["answer"], [question["answer"], *question["aliases"]])
             values[f"accuracy_hops_{question['hops']}"][name] = correct
     failed = pc.equal(episodes["status"], FAILED).to_pylist()

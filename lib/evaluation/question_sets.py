@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from lib.rollout.choose_questions import choose_questions
 from lib.seeds import derive_seed
 from lib.settings.evaluate import EvaluateSettings
 from lib.synthesis.sql.written import read_benchmarks
+from lib.synthesis.vision.written import read_statements
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,17 @@ def list_question_sets(inputs: Mapping[str, Path], settings: EvaluateSettings, *
         )
         for domain in domains or [None]
     ]
-    if "databases" in inputs:
-        for name, rows in read_benchmarks(inputs["databases"]).items():
+    for domain, written in _read_written(inputs):
+        for name, rows in written.items():
             rows.sort(key=lambda row: derive_seed(seed, "benchmark", row["id"]))
             chosen = rows[: settings.benchmark_questions or None]
-            sets.append(QuestionSet(name, "sql", pa.Table.from_pylist(chosen, schema=QUESTIONS.schema)))
+            sets.append(QuestionSet(name, domain, pa.Table.from_pylist(chosen, schema=QUESTIONS.schema)))
     return sets
+
+
+def _read_written(inputs: Mapping[str, Path]) -> Iterator[tuple[str, dict[str, list[dict]]]]:
+    """By domain, the benchmarks that people wrote, as rows of the questions table."""
+    if "databases" in inputs:
+        yield "sql", read_benchmarks(inputs["databases"])
+    if "images" in inputs:
+        yield "vision", read_statements(inputs["images"])

@@ -13,7 +13,7 @@ from enum import Enum, auto
 import numpy as np
 import pyarrow as pa
 
-from data_contracts.scores import SAMPLED
+from data_contracts.scores import SAMPLED, SIGHTS
 from lib.evaluation.metrics import (
     Bootstrap,
     Decoding,
@@ -36,6 +36,7 @@ class Kind(Enum):
     GREEDY = auto()
     SAMPLED = auto()
     BUDGET = auto()  # greedy, with more tool calls than the environment's
+    SIGHT = auto()  # greedy, with fewer images shown
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,11 @@ def list_parts(settings: Settings, chosen: QuestionSet) -> list[Part]:
     wanted, own_budget = settings.evaluate, settings.environment.max_tool_calls
     name, questions, domain = chosen.name, chosen.questions, chosen.domain
     parts = [Part(name, Kind.GREEDY, questions, domain, Decoding(0.0, 1.0, 1, own_budget))]
+    if domain == "vision" and chosen.is_held_out:
+        parts += [
+            Part(f"{name}{suffix}", Kind.SIGHT, questions, domain, Decoding(0.0, 1.0, 1, own_budget, sight))
+            for sight, suffix in SIGHTS.items()
+        ]
     few = min(wanted.sampled_questions, questions.num_rows)
     if few == 0:
         return parts
@@ -103,6 +109,10 @@ def _values(part: Part, episodes: pa.Table, settings: Settings) -> Iterator[tupl
     if part.kind is Kind.SAMPLED:
         for (metric, k), values in sampled_values(grouped, part.decoding.samples).items():
             yield metric, k, part.decoding, values
+        return
+    if part.kind is Kind.SIGHT:
+        accuracies = greedy_values(episodes, part.questions)["accuracy"]
+        yield f"accuracy_{part.decoding.sight}", 1, part.decoding, [value for _, value in sorted(accuracies.items())]
         return
     if part.kind is Kind.BUDGET:
         budget = part.decoding.max_tool_calls

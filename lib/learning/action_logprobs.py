@@ -12,6 +12,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from lib.learning.token_batch import MicroBatch
+from lib.policy.image_features import image_features, takes_images
 
 # Rows of one chunk of logits: 1,024 x 49,152 values in float32 are 200 MB.
 CHUNK = 1024
@@ -37,18 +38,25 @@ class ActionLogProbs(nn.Module):
     def forward(self, batch: MicroBatch) -> torch.Tensor:
         """Of every sequence's trained tokens, in the batch's order."""
         with torch.autocast(batch.ids.device.type, dtype=self._dtype, enabled=self._dtype != torch.float32):
-            output = self.model.base_model(
-                input_ids=batch.ids[None],
-                position_ids=batch.depth[None],
-                forest=batch.forest,
-                use_cache=False,
-            )
+            arguments = {"position_ids": batch.depth[None], "forest": batch.forest, "use_cache": False}
+            if batch.images is None and not takes_images(self.model):
+                output = self.model.base_model(input_ids=batch.ids[None], **arguments)
+            else:
+                output = self.model.get_decoder()(inputs_embeds=self._embed(batch)[None], **arguments)
             hidden = output.last_hidden_state[0, batch.source]
             chunks = list(zip(hidden.split(CHUNK), batch.target.split(CHUNK), strict=True))
             if len(chunks) == 1:
                 return self._chunk_logprobs(*chunks[0])[batch.place]
             parts = [checkpoint(self._chunk_logprobs, *chunk, use_reentrant=False) for chunk in chunks]
         return torch.cat(parts)[batch.place]
+
+    def _embed(self, batch: MicroBatch) -> torch.Tensor:
+        """Vectors ``[num_nodes, width]``, those of images in place of their patches."""
+        vectors = self.model.get_input_embeddings()(batch.ids)
+        if batch.images is None:
+            return vectors
+        features = image_features(self.model, batch.images.tensors)[batch.images.rows]
+        return vectors.index_copy(0, batch.images.nodes, features.to(vectors.dtype))
 
     def _chunk_logprobs(self, hidden: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         return _TargetLogProbs.apply(self.model.get_output_embeddings()(hidden), target, self._temperature)

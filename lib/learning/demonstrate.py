@@ -13,12 +13,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data_contracts.episodes import EPISODES
+from data_contracts.training import CHECKPOINT
 from lib.errors import EndpointError, GateError
 from lib.learning.mask_audit import audit_masks
 from lib.learning.teacher import TEACHERS, Scene, Teacher
 from lib.learning.trial import Trial, TrialLog
-from lib.policy.conversation import ChatFormat
-from lib.policy.load import load_tokenizer
+from lib.policy.load import load_chat
 from lib.progress import Progress
 from lib.rollout.attempt import QUESTION_COLUMNS, episode_limits
 from lib.rollout.worlds import Sources, Worlds
@@ -48,11 +48,12 @@ def demonstrate(
 
     Raises EndpointError when a teacher's endpoint fails for good, GateError when nothing can be demonstrated.
     """
-    chat = ChatFormat(load_tokenizer(base / "checkpoint"))
+    worlds = Worlds.load(settings, sources)
+    chat = load_chat(base / CHECKPOINT, worlds.open_image)
     log = TrialLog(scratch / "trials.jsonl" if scratch else None)
     scene = Scene(
         chat,
-        worlds=Worlds.load(settings, sources),
+        worlds=worlds,
         limits=episode_limits(settings, temperature=1.0),
         seed=seed,
     )

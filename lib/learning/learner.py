@@ -67,6 +67,7 @@ class Learner:
             divide_by_std=settings.divide_by_std,
             filters=settings.filters,
             filtered_count=settings.filtered_count,
+            vision_masks=settings.vision_masks,
         )
         if not settings.normalize_by_task or len(self.questions) == 1:
             return batch
@@ -91,7 +92,9 @@ class Learner:
         seed = derive_seed(self.seed, "mini-batches", step)
         for place, part in enumerate(_mini_batches(rolled_out.samples, settings.mini_batches, seed)):
             sum_loss = partial(self._loss, measures=measures, same_weights=place == 0)
-            batches = make_micro_batches(part or [_nothing()], max_nodes=trainer.micro_batch_tokens)
+            batches = make_micro_batches(
+                part or [_nothing()], max_nodes=trainer.micro_batch_tokens, encoder=self.chat.encoder
+            )
             loss, norm = trainer.step(batches, loss=sum_loss, learning_rate=learning_rate, num_tokens=num_tokens)
         return loss, norm, measures
 

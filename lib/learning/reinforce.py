@@ -23,9 +23,8 @@ from lib.learning.reinforce_results import ReinforceResults
 from lib.learning.schedule import constant_with_warmup
 from lib.learning.step_measures import step_row
 from lib.learning.trainer import Trainer
-from lib.policy.conversation import ChatFormat
 from lib.policy.device import own_device
-from lib.policy.load import load_model, load_tokenizer
+from lib.policy.load import load_chat, load_model
 from lib.policy.precision import DTYPES
 from lib.rollout.attempt import make_engine, read_questions
 from lib.rollout.worlds import Sources, Worlds
@@ -79,6 +78,8 @@ def reinforce_step(learner: Learner, step: int, results: ReinforceResults) -> fl
 def load_learner(job: Job, warmed_up: Path) -> Learner:
     """Trainer, engine and, for a KL term, the reference all start from the warmed-up policy."""
     settings = job.settings
+    worlds = Worlds.load(settings, Sources.of(job.inputs), shaping=settings.reinforce)
+    chat = load_chat(warmed_up, worlds.open_image)
     return Learner(
         settings=settings,
         seed=job.seed,
@@ -89,9 +90,9 @@ def load_learner(job: Job, warmed_up: Path) -> Learner:
             workers=settings.workers,
             temperature=settings.reinforce.temperature,
         ),
-        engine=make_engine(load_model(warmed_up), settings.engine),
-        chat=ChatFormat(load_tokenizer(warmed_up)),
-        worlds=Worlds.load(settings, Sources.of(job.inputs), shaping=settings.reinforce),
+        engine=make_engine(load_model(warmed_up), settings.engine, chat.encoder),
+        chat=chat,
+        worlds=worlds,
         questions=_training_questions(job),
         reference=_load_reference(job, warmed_up),
     )

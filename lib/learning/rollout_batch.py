@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from lib.learning.episode_filters import find_filter
 from lib.learning.group_advantage import group_advantages, has_signal
 from lib.learning.token_batch import Sample
+from lib.learning.two_level_mask import action_mask, carries_loss
 from lib.rollout.episode import Episode
 
 
@@ -28,13 +29,19 @@ class RolloutBatch:
 
 
 def select_samples(
-    episodes: Sequence[Episode], *, divide_by_std: bool, filters: Sequence[str] = (), filtered_count: bool = True
+    episodes: Sequence[Episode],
+    *,
+    divide_by_std: bool,
+    filters: Sequence[str] = (),
+    filtered_count: bool = True,
+    vision_masks: Sequence[str] = (),
 ) -> RolloutBatch:
     """Advantages within each question's group, over the episodes that say something about the policy.
 
     Args:
         filters: names of lib.learning.episode_filters; what they find is not trained on.
         filtered_count: whether it still counts in the mean and deviation of its group.
+        vision_masks: levels of lib.learning.two_level_mask at which episodes on images are masked.
     """
     groups: dict[str, list[Episode]] = defaultdict(list)
     dropped: Counter[str] = Counter()
@@ -59,13 +66,17 @@ def select_samples(
         for episode, advantage in zip(group, group_advantages(rewards, divide_by_std=divide_by_std), strict=True):
             if name := found[episode.id]:
                 dropped[f"filter {name}"] += 1
+            elif episode.domain == "vision" and "trajectory" in vision_masks and not carries_loss(episode):
+                dropped["mask trajectory"] += 1
             else:
-                samples.append(_sample(episode, float(advantage)))
+                masked = episode.domain == "vision" and "action" in vision_masks
+                samples.append(_sample(episode, float(advantage), masked=masked))
                 domains.append(episode.domain)
     tokens = sum(sum(episode.conversation.action_mask) for episode in episodes if episode.status.counts_for_learning)
     return RolloutBatch(samples, domains, groups_kept, dict(dropped), tokens)
 
 
-def _sample(episode: Episode, advantage: float) -> Sample:
+def _sample(episode: Episode, advantage: float, *, masked: bool) -> Sample:
     conversation = episode.conversation
-    return Sample(conversation.tokens, conversation.action_mask, conversation.logprobs, advantage)
+    trained = action_mask(episode) if masked else conversation.action_mask
+    return Sample(conversation.tokens, trained, conversation.logprobs, advantage, tuple(conversation.images))

@@ -17,6 +17,7 @@ from lib.learning.oracle import OracleEngine, Script
 from lib.learning.search_script import EvidenceStep, SearchScript
 from lib.learning.sql_script import SqlScript
 from lib.learning.trial import Heard, Trial, TrialLog
+from lib.learning.vision_script import Sight, VisionScript
 from lib.policy.conversation import ChatFormat
 from lib.rollout.attempt import QUESTION_COLUMNS
 from lib.rollout.endpoint_episode import run_endpoint_episode
@@ -34,6 +35,9 @@ Answer with what the pages say and nothing around it.""",
     "sql": """Each of your turns is at most {words} words: exactly one tool call, or the answer in its tag. Describe
 the tables that you need, run your query, mend it where it fails, with at most {calls} tool calls.
 Answer with the query.""",
+    "vision": """Each of your turns is at most {words} words: what the pictures show, then exactly one tool call, or the
+answer in its tag. Look closer at what is small, with at most {calls} tool calls.
+Answer with a number, true or false, or a single word.""",
 }
 WORDS_PER_TOKEN = 0.5  # English takes about 1.3 tokens a word; names and JSON take more
 
@@ -68,10 +72,16 @@ def _sql_script(row: dict, detour_share: float, limits: EpisodeLimits, seed: int
     return SqlScript(row["answer"], mistake_share=detour_share, max_calls=limits.max_tool_calls, seed=seed)
 
 
+def _vision_script(row: dict, detour_share: float, limits: EpisodeLimits, seed: int) -> Script:
+    sights = [Sight.of(step) for step in row["evidence"]]
+    return VisionScript(sights, row["answer"], detour_share=detour_share, max_calls=limits.max_tool_calls, seed=seed)
+
+
 # How the oracle plays a question of a domain.
 SCRIPTS: dict[str, Callable[[dict, float, EpisodeLimits, int], Script]] = {
     "knowledge": _search_script,
     "sql": _sql_script,
+    "vision": _vision_script,
 }
 
 
@@ -155,6 +165,7 @@ class EndpointTeacher:
                 world=scene.worlds.of(question),
                 limits=scene.limits,
                 advice=self._advice[question.domain],
+                open_image=scene.worlds.open_image,
             )
             if trial.add(episode, policy=self.name):
                 break

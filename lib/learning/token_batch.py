@@ -10,12 +10,17 @@ depends on nothing but the prefix; there is no padding, and no attention crosses
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
 
+from lib.environments.environment import ImageRef
 from lib.policy.attention import Forest
+from lib.policy.engine import PlacedImage
+from lib.policy.image_encoder import ImageEncoder
+from lib.policy.image_features import join_tensors
+from lib.policy.patch_ids import PatchIds
 
 # Nodes that attend together: fewer pad less, more make better matrix products.
 ATTENTION_BLOCK = 64
@@ -29,13 +34,27 @@ class Sample:
     trained: list[bool]  # [num_tokens]; the first token is never trained, nothing predicts it
     behaviour_logprobs: list[float]  # [num_tokens]
     advantage: float = 0.0
+    images: tuple[PlacedImage, ...] = ()
+
+
+@dataclass(frozen=True)
+class BatchImages:
+    """The images of a forest, each once, and the nodes that are their patches."""
+
+    tensors: dict[str, torch.Tensor]  # what the vision encoder takes
+    nodes: torch.Tensor  # [num_patches]
+    rows: torch.Tensor  # [num_patches] which of the encoder's features, over all images, stands at the node
+
+    def to(self, device: torch.device) -> BatchImages:
+        tensors = {name: value.to(device) for name, value in self.tensors.items()}
+        return BatchImages(tensors, self.nodes.to(device), self.rows.to(device))
 
 
 @dataclass(frozen=True)
 class MicroBatch:
     """A forest of prefixes and, for each trained token, the node that it is predicted from."""
 
-    ids: torch.Tensor  # [num_nodes] token of each node
+    ids: torch.Tensor  # [num_nodes] token of each node; of a patch the placeholder
     depth: torch.Tensor  # [num_nodes] position in its sequences
     forest: Forest | None  # who attends to whom; None is one sequence
     source: torch.Tensor  # [num_predicted] node whose state predicts
@@ -44,14 +63,25 @@ class MicroBatch:
     behaviour_logprobs: torch.Tensor  # [num_trained]
     advantages: torch.Tensor  # [num_trained]
     num_tokens: int  # of all sequences, shared beginnings counted for each
+    images: BatchImages | None = None
 
     def to(self, device: torch.device) -> MicroBatch:
         values = [getattr(self, field.name) for field in fields(self)]
-        return MicroBatch(*(v.to(device) if isinstance(v, torch.Tensor | Forest) else v for v in values))
+        movable = torch.Tensor | Forest | BatchImages
+        return MicroBatch(*(v.to(device) if isinstance(v, movable) else v for v in values))
 
 
-def make_micro_batches(samples: Sequence[Sample], *, max_nodes: int) -> list[MicroBatch]:
-    """Blocks of at most ``max_nodes`` distinct prefixes each, or of a single sequence that is longer."""
+def make_micro_batches(
+    samples: Sequence[Sample], *, max_nodes: int, encoder: ImageEncoder | None = None
+) -> list[MicroBatch]:
+    """Blocks of at most ``max_nodes`` distinct prefixes each, or of a single sequence that is longer.
+
+    Args:
+        encoder: what the samples' images become.
+    """
+    patches = PatchIds(encoder.patch_token) if encoder else None
+    if patches:
+        samples = [replace(sample, tokens=patches.encode(sample.tokens, sample.images)) for sample in samples]
     blocks: list[list[Sample]] = []
     num_nodes = 0
     for sample in sorted(samples, key=lambda sample: sample.tokens):
@@ -62,7 +92,28 @@ def make_micro_batches(samples: Sequence[Sample], *, max_nodes: int) -> list[Mic
         else:
             blocks.append([sample])
             num_nodes = len(sample.tokens)
-    return [_lay_out(block) for block in blocks]
+    batches = [_lay_out(block) for block in blocks]
+    return [_with_images(batch, patches, encoder) for batch in batches] if patches else batches
+
+
+def _with_images(batch: MicroBatch, patches: PatchIds, encoder: ImageEncoder) -> MicroBatch:
+    """Placeholders in place of the numbers of patches, and the tensors of their images."""
+    nodes = torch.nonzero(batch.ids < 0)[:, 0]
+    if not len(nodes):
+        return batch
+    found = [patches.decode(id) for id in batch.ids[nodes].tolist()]
+    starts: dict[ImageRef, int] = {}
+    num_rows = 0
+    for image, _ in found:
+        if image not in starts:
+            starts[image] = num_rows
+            num_rows += encoder.num_patches(image)
+    images = BatchImages(
+        join_tensors([encoder.tensors(image) for image in starts]),
+        nodes,
+        torch.tensor([starts[image] + offset for image, offset in found]),
+    )
+    return replace(batch, ids=batch.ids.clamp(min=0).index_fill(0, nodes, encoder.patch_token), images=images)
 
 
 def _lay_out(block: list[Sample]) -> MicroBatch:

@@ -29,6 +29,8 @@ class Drafts:
     def learn(self, tokens: Sequence[int], *, start: int) -> None:
         """Take in a conversation from position ``start`` on; what stands before it is known."""
         for i in range(max(start, 2), len(tokens)):
+            if tokens[i] < 0:  # a patch of an image, which nobody samples
+                continue
             pair = tokens[i - 2], tokens[i - 1]
             token, streak = self._followed.get(pair, (None, 0))
             self._followed[pair] = (tokens[i], streak + 1 if token == tokens[i] else 1)

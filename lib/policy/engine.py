@@ -7,7 +7,7 @@ no such notion and may ignore the session's name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -17,6 +17,22 @@ class Finish(StrEnum):
 
     STOP = "stop"  # the policy sampled a stop token, which is the last token
     LENGTH = "length"  # it used up max_new_tokens or the engine's capacity
+
+
+@dataclass(frozen=True)
+class PlacedImage:
+    """An image, or the part inside a box, and the tokens that stand for it; placeholders among them are its patches."""
+
+    id: str
+    box: tuple[int, int, int, int] | None
+    start: int
+    end: int
+    num_patches: int = 0
+    patch_token: int = -1
+
+    def moved(self, by: int) -> PlacedImage:
+        """The same, so many tokens later."""
+        return replace(self, start=self.start + by, end=self.end + by)
 
 
 @dataclass(frozen=True)
@@ -33,6 +49,7 @@ class SampleRequest:
     top_p: float
     stop_tokens: frozenset[int]
     seed: int
+    images: tuple[PlacedImage, ...] = ()  # in the prompt
 
 
 @dataclass(frozen=True)

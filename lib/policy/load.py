@@ -11,10 +11,22 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    ProcessorMixin,
+)
 
 from lib.errors import PolicyError
 from lib.policy import attention
+from lib.policy.conversation import ChatFormat
+from lib.policy.image_encoder import ImageEncoder, OpenImage
 from lib.policy.quiet import quiet_transformers
 
 CONFIG = "config.json"
@@ -32,20 +44,25 @@ UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, Safetensor
 
 
 def load_model(checkpoint: Path) -> PreTrainedModel:
-    """The causal language model in evaluation mode on the CPU, its weights in float32, with our attention.
+    """The language model in evaluation mode on the CPU, its weights in float32, with our attention.
+
+    One that takes images comes with its vision encoder, which keeps an attention of its own.
 
     Raises:
         PolicyError: a file is missing, cut or does not fit the others.
     """
     check_weights(checkpoint)
+    sees = has_vision(checkpoint)
     try:
         with quiet_transformers():
-            model, info = AutoModelForCausalLM.from_pretrained(
+            model, info = (AutoModelForImageTextToText if sees else AutoModelForCausalLM).from_pretrained(
                 checkpoint,
                 dtype=torch.float32,
                 local_files_only=True,
                 output_loading_info=True,
-                attn_implementation=attention.NAME,
+                attn_implementation={"text_config": attention.NAME, "vision_config": "sdpa"}
+                if sees
+                else attention.NAME,
             )
     except UNREADABLE as error:
         raise _does_not_load("model", checkpoint, error) from error
@@ -73,6 +90,52 @@ def load_tokenizer(checkpoint: Path) -> PreTrainedTokenizerBase:
             return AutoTokenizer.from_pretrained(checkpoint, local_files_only=True)
     except UNREADABLE as error:
         raise _does_not_load("tokenizer", checkpoint, error) from error
+
+
+def has_vision(checkpoint: Path) -> bool:
+    """Whether the checkpoint's model takes images."""
+    try:
+        with quiet_transformers():
+            config = AutoConfig.from_pretrained(checkpoint, local_files_only=True)
+    except UNREADABLE as error:
+        raise _does_not_load("config", checkpoint / CONFIG, error) from error
+    return type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING and hasattr(config, "vision_config")
+
+
+def load_chat(checkpoint: Path, open_image: OpenImage | None = None, *, hidden: bool = False) -> ChatFormat:
+    """The conversation's format, with images where there are some and the policy takes them.
+
+    Args:
+        open_image: where a question's images are.
+        hidden: show grey in place of each image.
+
+    Raises:
+        PolicyError: files are missing or broken, or a model for images comes without a processor.
+    """
+    tokenizer = load_tokenizer(checkpoint)
+    if open_image is None or not has_vision(checkpoint):
+        return ChatFormat(tokenizer)
+    return ChatFormat(tokenizer, ImageEncoder(load_processor(checkpoint), open_image, hidden=hidden))
+
+
+def load_processor(checkpoint: Path) -> ProcessorMixin:
+    """What makes a model's input of texts and images.
+
+    Raises:
+        PolicyError: the model comes without one, or it is broken.
+    """
+    try:
+        with quiet_transformers():
+            processor = AutoProcessor.from_pretrained(checkpoint, local_files_only=True, backend="pil")
+    except UNREADABLE as error:
+        raise _does_not_load("processor", checkpoint, error) from error
+    if not isinstance(processor, ProcessorMixin):
+        raise PolicyError(
+            "The model takes images, and its directory has no processor for them.",
+            where=str(checkpoint),
+            next_step="add processor_config.json or preprocessor_config.json from where the model comes from",
+        )
+    return processor
 
 
 def check_config(checkpoint: Path) -> None:

@@ -13,6 +13,7 @@ import torch
 
 from lib.policy.attention import Ragged
 from lib.policy.drafts import Drafts
+from lib.policy.image_inputs import ImageInputs
 from lib.policy.inference_copy import InferenceCopy
 from lib.policy.sampling import sample_tokens
 from lib.policy.session_slots import Session
@@ -23,10 +24,17 @@ PREFILL_TOKENS = 8192
 
 
 class ModelRunner:
-    """A model for sampling together with the cache that it writes."""
+    """A model for sampling together with the cache that it writes.
 
-    def __init__(self, model: torch.nn.Module, cache: SlotCache, *, dtype: torch.dtype):
+    Args:
+        images: for a model that takes images, what stands in its input in their place.
+    """
+
+    def __init__(
+        self, model: torch.nn.Module, cache: SlotCache, *, dtype: torch.dtype, images: ImageInputs | None = None
+    ):
         self._copy = InferenceCopy(model, dtype=dtype)
+        self._images = images
         self._device = next(model.parameters()).device
         self._cache = cache
         self._drafts = Drafts()
@@ -34,6 +42,8 @@ class ModelRunner:
     def load_weights(self, weights: Iterable[tuple[str, torch.Tensor]]) -> None:
         """Take over a trained model's weights, tied ones under both names."""
         self._copy.load_weights(weights)
+        if self._images:
+            self._images.forget()
         # Which guesses a pass checks shows in the rounding of its products: a resumed run starts afresh.
         self._drafts.clear()
 
@@ -90,15 +100,20 @@ class ModelRunner:
         mask = torch.arange(length)[None, None] <= place[:, :, None]
         rows, columns, positions = (torch.tensor(values, device=self._device) for values in (rows, columns, positions))
         self._cache.enter(Region(slots=slots, rows=rows, positions=positions, length=length))
-        module = self._copy.module if logits else self._copy.module.base_model
-        output = module(
-            input_ids=torch.tensor([token for new in news for token in new], device=self._device)[None],
-            position_ids=positions[None],
-            attention_mask=mask[:, None].to(self._device),
-            ragged=Ragged(rows=rows, columns=columns, width=width),
-            past_key_values=self._cache,
-            use_cache=True,
-        )
+        arguments = {
+            "position_ids": positions[None],
+            "attention_mask": mask[:, None].to(self._device),
+            "ragged": Ragged(rows=rows, columns=columns, width=width),
+            "past_key_values": self._cache,
+            "use_cache": True,
+        }
+        ids = [token for new in news for token in new]
+        model = self._copy.module
+        if self._images:
+            hidden = model.get_decoder()(inputs_embeds=self._images.embed(ids)[None], **arguments).last_hidden_state
+            return model.get_output_embeddings()(hidden) if logits else hidden
+        module = model if logits else model.base_model
+        output = module(input_ids=torch.tensor(ids, device=self._device)[None], **arguments)
         return output.logits if logits else output.last_hidden_state
 
 

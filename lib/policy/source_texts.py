@@ -7,20 +7,24 @@ from pathlib import Path
 import duckdb
 
 from lib.errors import PolicyError
+from lib.sources.images.image_set import ImageStore
 from lib.sources.sql.database_set import load_databases
 from lib.sources.sql.outline import tell_table
+from lib.synthesis.vision.captions import caption_of
 
 # Enough text for a thousand stable merges; more only takes longer (about a second a million characters).
 MAX_CHARACTERS = 1_000_000
 
 
-def source_texts(*, graph: Path | None = None, databases: Path | None = None) -> list[str]:
-    """Pages of a graph artifact and tables of a databases artifact; raises PolicyError where there is neither."""
+def source_texts(*, graph: Path | None = None, databases: Path | None = None, images: Path | None = None) -> list[str]:
+    """Pages of a graph, tables of databases and captions of images; raises PolicyError where there is none of them."""
     texts = _pages(graph / "pages.parquet") if graph else []
     if databases:
         texts += [tell_table(table, database) for database in load_databases(databases) for table in database.tables]
+    if images:
+        texts += [f"Picture 1: {caption_of(picture)}" for picture in ImageStore(images).pictures()]
     if not texts:
-        raise PolicyError("The sources have no texts to learn tokens from.", next_step="add pages or tables")
+        raise PolicyError("The sources have no texts to learn tokens from.", next_step="add pages, tables or images")
     return texts
 
 

@@ -15,11 +15,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 
 import torch
 
 from lib.errors import PolicyError
 from lib.policy.engine import Completion, SampleRequest
+from lib.policy.image_encoder import ImageEncoder
+from lib.policy.image_inputs import ImageInputs
 from lib.policy.model_runner import ModelRunner, prefill_batches
 from lib.policy.session_slots import Session, SessionSlots
 from lib.policy.slot_cache import SlotCache
@@ -41,13 +44,21 @@ class TransformersEngine:
         max_concurrent: slots; further sessions wait.
         max_tokens: longest conversation that a slot holds.
         dtype: precision of matrix products and of the cache.
+        encoder: what images become, for a model that takes them.
     """
 
     def __init__(
-        self, model: torch.nn.Module, *, max_concurrent: int, max_tokens: int, dtype: torch.dtype = torch.bfloat16
+        self,
+        model: torch.nn.Module,
+        *,
+        max_concurrent: int,
+        max_tokens: int,
+        dtype: torch.dtype = torch.bfloat16,
+        encoder: ImageEncoder | None = None,
     ):
         self._cache = SlotCache(num_slots=max_concurrent, capacity=max_tokens)
-        self._runner = ModelRunner(model, self._cache, dtype=dtype)
+        self._images = ImageInputs(model, encoder) if encoder else None
+        self._runner = ModelRunner(model, self._cache, dtype=dtype, images=self._images)
         self._slots = SessionSlots(self._cache)
         self._capacity = max_tokens
         self._arrivals: list[tuple[SampleRequest, asyncio.Future[Completion]]] = []
@@ -71,6 +82,8 @@ class TransformersEngine:
                 f"a conversation of {len(request.prompt)} tokens does not fit the engine's {self._capacity}",
                 next_step="raise engine.max_tokens or lower environment.max_turns",
             )
+        if request.images and self._images:
+            request = replace(request, prompt=self._images.patches.encode(request.prompt, request.images))
         future: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
         self._arrivals.append((request, future))
         if self._driver is None or self._driver.done():

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from lib.percent import count, percent, points
 from lib.report import score_charts, training_charts
 from lib.report.chart_style import POLICY_COLOURS, POLICY_NAMES, Chart
+from lib.report.contact_sheet import choose_exhibits
 from lib.report.gates import tell_measured
 from lib.report.lineage_graph import BOX_HEIGHT, BOX_WIDTH, lay_out
 from lib.report.readable_episodes import choose_episodes
@@ -45,9 +46,18 @@ STATUS_WORDS = {
 
 
 def render_page(
-    connection: duckdb.DuckDBPyConnection, *, settings: Settings, lineage: Sequence[dict], gate: dict | None
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    settings: Settings,
+    lineage: Sequence[dict],
+    gate: dict | None,
+    images: Path | None = None,
 ) -> str:
-    """The whole page as one text."""
+    """The whole page as one text.
+
+    Args:
+        images: the folder of the run's images, where it has some.
+    """
     scores = rows_of(connection, "FROM scores")
     headlines = read_headlines(scores)
     steps = rows_of(connection, "FROM steps")
@@ -68,6 +78,7 @@ def render_page(
             statuses=_by_set(read_statuses(connection)),
             funnel=read_funnel(rows_of(connection, "FROM funnel ORDER BY position")),
             splits=read_splits(connection),
+            exhibits=choose_exhibits(connection, images),
             training=_charts(training_charts.draw_training(steps, read_outcomes(connection))),
             gate=gate,
             sweep=rows_of(connection, "FROM sweep ORDER BY method = 'last_step' DESC, method, target"),

@@ -13,23 +13,27 @@ from itertools import pairwise
 
 import duckdb
 
-from data_contracts.scores import HELD_OUT, SAMPLED
+from data_contracts.scores import HELD_OUT, SAMPLED, SIGHTS
 
 POLICY_ORDER = ("base", "warm_up", "reinforce", "extrapolate")
 HEADLINE = {
     "accuracy": "accuracy",
+    "accuracy_once": "tools bring no image",
+    "accuracy_none": "images hidden",
     "f1": "F1",
     "tool_calls": "tool calls",
     "turns": "turns",
     "format_error_rate": "format errors",
     "executable_rate": "queries that run",
 }
-SHARES = frozenset({"accuracy", "f1", "format_error_rate", "executable_rate", "pass_at_k"})
+COUNTED = frozenset({"tool_calls", "turns"})
+SHARES = frozenset({*HEADLINE, "pass_at_k"} - COUNTED)
 BUDGET = re.compile(r"_budget_\d+$")
 # What stands above the scores of a question set.
 TITLES = {
     f"{HELD_OUT}knowledge": "Held-out questions about the knowledge graph",
     f"{HELD_OUT}sql": "Held-out questions about databases",
+    f"{HELD_OUT}vision": "Held-out questions about images",
 }
 
 
@@ -64,7 +68,9 @@ def question_sets(scores: Sequence[dict]) -> list[str]:
 
 def _set_of(benchmark: str) -> str:
     """The question set of a benchmark's name, without what says how its episodes were made."""
-    return BUDGET.sub("", benchmark.removesuffix(SAMPLED))
+    for suffix in (SAMPLED, *SIGHTS.values()):
+        benchmark = benchmark.removesuffix(suffix)
+    return BUDGET.sub("", benchmark)
 
 
 def title_of(name: str) -> str:
@@ -75,7 +81,9 @@ def _read_headline(name: str, scores: Sequence[dict]) -> Headline:
     """Greedy scores on all questions, and pass@k at the largest k."""
     own = [row for row in scores if _set_of(row["benchmark"]) == name]
     scores, greedy = own, [row for row in own if row["benchmark"] == name]
-    cells = {(row["policy"], row["metric"]): row for row in greedy if row["metric"] in HEADLINE}
+    sights = [f"{name}{suffix}" for suffix in SIGHTS.values()]
+    shown = [row for row in own if row["benchmark"] in (name, *sights) and row["metric"] in HEADLINE]
+    cells = {(row["policy"], row["metric"]): row for row in shown}
     policies = order_policies({policy for policy, _ in cells})
     metrics = [(metric, heading) for metric, heading in HEADLINE.items() if any(key[1] == metric for key in cells)]
     most = max((row["k"] for row in scores if row["metric"] == "pass_at_k"), default=0)

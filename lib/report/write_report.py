@@ -42,7 +42,9 @@ def write_report(
     write_run_database(database, inputs=inputs, lineage=lineage, costs=costs, gates=gates)
     progress.update(2, 3, "page")
     with duckdb.connect(str(database), read_only=True) as connection:
-        page = render_page(connection, settings=settings, lineage=lineage, gate=_read_gate(inputs))
+        page = render_page(
+            connection, settings=settings, lineage=lineage, gate=_read_gate(inputs), images=inputs.get("images")
+        )
     (out / "report.html").write_text(page, encoding="utf-8")
     progress.update(3, 3)
 

@@ -12,6 +12,7 @@ class Outcome:
     answer: str | None
     well_formed: bool  # at every turn, up to an answer
     queries: tuple[str, ...]  # what it searched for
+    num_calls: int = 0  # of tools, those that gave a result
 
 
 @dataclass(frozen=True)

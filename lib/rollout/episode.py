@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 from data_contracts.episodes import EPISODES
 from lib.environments.environment import CallResult
 from lib.policy.conversation import Conversation
+from lib.policy.engine import PlacedImage
 from lib.rewards.verdict import Reward
 
 
@@ -46,7 +48,7 @@ class Episode:
     answer: str | None = None
     answer_key: str | None = None  # the same for answers that amount to the same
     correct: bool = False
-    num_malformed: int = 0  # turns that were neither calls that fit nor an answer
+    malformed_turns: list[int] = field(default_factory=list)  # neither calls that fit nor an answer
     num_empty_turns: int = 0  # those among them that tried neither
     well_formed: bool = False  # at every turn, up to an answer
     reward: Reward = field(default_factory=lambda: Reward(0.0, {}, 0.0))
@@ -56,6 +58,10 @@ class Episode:
     def queries(self) -> list[str]:
         """What the episode searched for."""
         return [str(result.call.arguments.get("query", "")) for _, result in self.calls if result.call.name == "search"]
+
+    @property
+    def num_malformed(self) -> int:
+        return len(self.malformed_turns)
 
     @property
     def num_policy_turns(self) -> int:
@@ -76,6 +82,7 @@ class Episode:
             "action_mask": self.conversation.action_mask,
             "logprobs": self.conversation.logprobs,
             "turns": [asdict(turn) for turn in self.conversation.turns],
+            "images": [_image_row(image) for image in self.conversation.images],
             "tool_calls": [_call_row(turn, result) for turn, result in self.calls],
             "status": str(self.status),
             "error": self.error,
@@ -94,6 +101,17 @@ def episode_table(episodes: list[Episode], *, policy: str, benchmark: str, step:
     """Episodes as a table that fits the contract."""
     rows = [episode.row(policy=policy, benchmark=benchmark, step=step) for episode in episodes]
     return pa.Table.from_pylist(rows, schema=EPISODES.schema)
+
+
+def read_image(row: Mapping) -> PlacedImage:
+    """Of a row of the episodes table."""
+    box = tuple(row["box"]) if row["box"] is not None else None
+    return PlacedImage(row["image_id"], box, row["start"], row["end"], row["num_patches"], row["patch_token"])
+
+
+def _image_row(image: PlacedImage) -> dict[str, object]:
+    row = asdict(image)
+    return {"image_id": row.pop("id"), **row}
 
 
 def _call_row(turn: int, result: CallResult) -> dict[str, object]:

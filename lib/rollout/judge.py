@@ -13,8 +13,7 @@ from pathlib import Path
 from lib.chat_endpoint import ChatEndpoint, Usage
 from lib.environments.environment import Question
 from lib.errors import EndpointError
-from lib.policy.conversation import ChatFormat
-from lib.policy.load import load_model, load_tokenizer
+from lib.policy.load import load_chat, load_model
 from lib.policy.plain_text import PlainText
 from lib.reply_log import ReplyLog
 from lib.rollout.attempt import episode_limits, make_engine
@@ -47,8 +46,8 @@ class PolicyJudge:
         self._samples, self._seed = settings.synthesis.difficulty_attempts, seed
         self._worlds = Worlds.load(settings, sources)
         self._limits = episode_limits(settings, temperature=judge.temperature)
-        self._chat = ChatFormat(load_tokenizer(judge.checkpoint))
-        self._engine = make_engine(load_model(judge.checkpoint), settings.engine)
+        self._chat = load_chat(judge.checkpoint, self._worlds.open_image)
+        self._engine = make_engine(load_model(judge.checkpoint), settings.engine, self._chat.encoder)
         self._log = LineLog(scratch / "judge.jsonl" if scratch else None)
         self._known: dict[str, int] = dict(self._log.read())
 
@@ -126,6 +125,7 @@ class EndpointJudge:
             chat=PlainText(),
             world=self._worlds.of(question),
             limits=self._limits,
+            open_image=self._worlds.open_image,
         )
 
 
@@ -149,6 +149,7 @@ def _question(exercise: Exercise) -> Question:
         answer=exercise.answer,
         aliases=list(exercise.aliases),
         database_id=exercise.database_id,
+        images=list(exercise.images),
     )
 
 

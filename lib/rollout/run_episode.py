@@ -5,7 +5,15 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from lib.environments.environment import CallResult, CallStatus, Environment, Question, ToolCall
+from lib.environments.environment import (
+    CallResult,
+    CallStatus,
+    Environment,
+    Question,
+    ToolCall,
+    join_lines,
+    text_of,
+)
 from lib.errors import EndpointError, RequestRefusedError
 from lib.policy.conversation import ChatFormat
 from lib.policy.engine import Completion, Engine, Finish, SampleRequest
@@ -70,7 +78,7 @@ async def _play(
     limits: EpisodeLimits,
 ) -> None:
     opening = await environment.start(question, episode.seed)
-    episode.conversation.append_given("prompt", *chat.encode_prompt(opening.messages))
+    episode.conversation.append_given("prompt", chat.encode_prompt(opening.messages))
     for turn in range(limits.max_turns):
         completion = await _sample_turn(episode, turn, engine, chat, limits)
         if completion is None:
@@ -91,18 +99,18 @@ async def _play(
             return
         results = (await environment.step(calls)).results if calls else []
         episode.calls += [(turn, result) for result in results]
-        broken = [result.content for result in results if result.status is CallStatus.FAILED]
+        broken = [text_of(result.content) for result in results if result.status is CallStatus.FAILED]
         if broken:
             episode.status, episode.error = EpisodeStatus.FAILED, "; ".join(broken)
             return
         episode.num_empty_turns += not calls and not fault
         fault = fault or _fault_of(results, answer)
-        episode.num_malformed += bool(fault)
+        episode.malformed_turns += [turn] * bool(fault)
         if episode.num_malformed >= limits.max_malformed:
             episode.status, episode.error = EpisodeStatus.MALFORMED, fault
             return
-        content = "\n".join(result.content for result in results) or f"Error: {fault}"
-        episode.conversation.append_given("tool", chat.encode_result(content), content)
+        content = join_lines(result.content for result in results) or f"Error: {fault}"
+        episode.conversation.append_given("tool", chat.encode_result(content))
     episode.status = EpisodeStatus.OUT_OF_TURNS
 
 
@@ -121,6 +129,7 @@ async def _sample_turn(
         top_p=limits.top_p,
         stop_tokens=chat.stop_tokens,
         seed=derive_seed(episode.seed, turn),
+        images=tuple(episode.conversation.images),
     )
     return await engine.sample(request)
 
@@ -139,14 +148,15 @@ def _fault_of(results: list[CallResult], answer: str | None) -> str:
         return "a turn makes a tool call or gives the answer in its tag"
     if answer is not None:
         return "a turn makes a tool call or gives the answer, not both"
-    refused = [result.content for result in results if result.status.is_policy_fault]
+    refused = [text_of(result.content) for result in results if result.status.is_policy_fault]
     return refused[0].removeprefix("Error: ") if refused else ""
 
 
 async def _judge(episode: Episode, question: Question, world: World) -> None:
     """Fill in correctness, form and reward."""
     episode.well_formed = episode.status is EpisodeStatus.ANSWERED and episode.num_malformed == 0
-    outcome = Outcome(episode.answer, episode.well_formed, tuple(episode.queries))
+    num_calls = sum(result.status is CallStatus.OK for _, result in episode.calls)
+    outcome = Outcome(episode.answer, episode.well_formed, tuple(episode.queries), num_calls)
     try:
         verdict = await world.judge(question, outcome)
     except Exception as error:  # boundary: as above

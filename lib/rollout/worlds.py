@@ -15,10 +15,12 @@ from lib.environments.environment import Environment, Question
 from lib.environments.page_index import PageIndex
 from lib.environments.search import SearchEnvironment
 from lib.errors import JobError
+from lib.policy.image_encoder import OpenImage
 from lib.rewards.exact_match import is_correct, normalize_answer
 from lib.rewards.strict import strict_reward
 from lib.rewards.verdict import Outcome, Verdict
 from lib.rollout.sql_world import SqlWorld
+from lib.rollout.vision_world import Sight, VisionWorld
 from lib.settings.environment import EnvironmentSettings
 from lib.settings.learning import ReinforceSettings
 from lib.settings.settings import Settings
@@ -58,11 +60,12 @@ class Sources:
 
     graph: Path | None = None
     databases: Path | None = None
+    images: Path | None = None
 
     @classmethod
     def of(cls, inputs: Mapping[str, Path]) -> Sources:
         """Those among the inputs of a stage, which are named by the stages that gave them."""
-        return cls(graph=inputs.get("source"), databases=inputs.get("databases"))
+        return cls(graph=inputs.get("source"), databases=inputs.get("databases"), images=inputs.get("images"))
 
 
 class Worlds:
@@ -72,11 +75,14 @@ class Worlds:
         self._worlds = dict(worlds)
 
     @classmethod
-    def load(cls, settings: Settings, sources: Sources, *, shaping: ReinforceSettings | None = None) -> Worlds:
+    def load(
+        cls, settings: Settings, sources: Sources, *, shaping: ReinforceSettings | None = None, sight: Sight = "all"
+    ) -> Worlds:
         """One for each source.
 
         Args:
             shaping: how rewards are shaped, where episodes are learned from; without it they are 0 or 1.
+            sight: which images are shown.
         """
         worlds: dict[str, World] = {}
         if sources.graph:
@@ -86,7 +92,16 @@ class Worlds:
         if sources.databases:
             in_parts = shaping is not None and shaping.sql_reward == "parts"
             worlds["sql"] = SqlWorld(sources.databases, settings.environment, in_parts=in_parts)
+        if sources.images:
+            gain = shaping.tool_gain if shaping else 0.0
+            worlds["vision"] = VisionWorld(sources.images, settings.environment, tool_gain=gain, sight=sight)
         return cls(worlds)
+
+    @property
+    def open_image(self) -> OpenImage | None:
+        """Where questions' images are opened; None in a run without any."""
+        world = self._worlds.get("vision")
+        return world.store.open if isinstance(world, VisionWorld) else None
 
     def of(self, question: Question) -> World:
         """Raises JobError for a question of a domain that the run has no source for."""

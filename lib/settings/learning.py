@@ -84,8 +84,13 @@ class ReinforceSettings(Section):
     answer, ended by a limit."""
     filtered_count: bool = True
     """Whether filtered episodes still count in the mean and deviation of their group."""
+    vision_masks: tuple[Literal["action", "trajectory"], ...] = ("action", "trajectory")
+    """What of an episode about images carries no loss: the turns with an invalid call; the whole of one that a limit
+    cut or that made the same call twice."""
     sql_reward: Literal["parts", "strict"] = "parts"
     """What an SQL episode earns: format, executable and result, each with its sign; or 1 for a right one, else 0."""
+    tool_gain: float = Field(0.1, ge=0)
+    """What a right answer about images earns beyond 1 where a tool was used on the way; a call alone earns nothing."""
     redundancy_weight: float = Field(0.1, ge=0)
     """In the knowledge domain, the weight of the mean pairwise Jaccard similarity of an episode's queries."""
     mini_batches: int = Field(1, ge=1)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from lib.settings.align import AlignSettings
 from lib.settings.databases import DatabaseSettings
 from lib.settings.demonstrate import DemonstrateSettings
 from lib.settings.environment import EnvironmentSettings
 from lib.settings.evaluate import EvaluateSettings
+from lib.settings.images import ImageSettings
 from lib.settings.learning import ExtrapolateSettings, ReinforceSettings, WarmUpSettings, WorkerSettings
 from lib.settings.lineage import LineageSettings
 from lib.settings.policy import EngineSettings, PolicySettings, SmolLM2Policy
@@ -23,11 +25,13 @@ class Settings(Section):
     """The run's seed; every other seed derives from it."""
     source: SourceSettings = AtlasSource()
     databases: DatabaseSettings = DatabaseSettings()
+    images: ImageSettings = ImageSettings()
     synthesis: SynthesisSettings = SynthesisSettings()
     policy: PolicySettings = SmolLM2Policy()
     engine: EngineSettings = EngineSettings()
     environment: EnvironmentSettings = EnvironmentSettings()
     workers: WorkerSettings = WorkerSettings()
+    align: AlignSettings = AlignSettings()
     demonstrate: DemonstrateSettings = DemonstrateSettings()
     warm_up: WarmUpSettings = WarmUpSettings()
     reinforce: ReinforceSettings = ReinforceSettings()

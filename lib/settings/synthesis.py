@@ -10,9 +10,10 @@ from lib.settings.endpoint import EndpointSettings
 from lib.settings.judge import JudgeSettings, NoJudge
 from lib.settings.section import Section
 from lib.settings.sql_synthesis import SqlSynthesisSettings
+from lib.settings.vision_synthesis import VisionSynthesisSettings
 
 # What questions are about, and with it which tools answer them.
-Domain = Literal["knowledge", "sql"]
+Domain = Literal["knowledge", "sql", "vision"]
 DOMAINS: tuple[str, ...] = get_args(Domain)
 
 
@@ -55,6 +56,8 @@ class SynthesisSettings(Section):
     """Steps of a path, at most, that lead to several entities, each with a clue that singles one out."""
     sql: SqlSynthesisSettings = SqlSynthesisSettings()
     """What concerns questions about databases alone."""
+    vision: VisionSynthesisSettings = VisionSynthesisSettings()
+    """What concerns questions about images alone."""
     writer: WriterSettings = TemplateWriter()
     """Who turns a path, or a query, into words."""
     max_answer_share: float = Field(0.02, gt=0, le=1)

@@ -22,6 +22,7 @@ class Exercise:
     aliases: tuple[str, ...]
     domain: str = "knowledge"
     database_id: str | None = None
+    images: tuple[str, ...] = ()
 
 
 class Judge(Protocol):

@@ -70,6 +70,7 @@ def test_the_file_is_what_the_table_says():
 def test_the_table_has_the_pipeline_and_every_stage_and_sends_heavy_ones_to_the_gpu_pool():
     assert [item.full_name for item in DEPLOYMENTS] == ["ropewalk/pipeline", *(f"{FLOW}/{s.name}" for s in STAGES)]
     assert [item.name for item in DEPLOYMENTS if item.pool == GPU_POOL] == [
+        "align",
         "warm_up",
         "reinforce",
         "extrapolate",

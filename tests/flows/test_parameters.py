@@ -32,8 +32,10 @@ def test_every_stage_has_a_flow_and_a_form_with_the_stages_that_it_is_made_from(
     assert [stage.name for stage in stages_before(find_stage("warm_up"))] == [
         "source",
         "databases",
+        "images",
         "synthesize",
         "base",
+        "align",
         "demonstrate",
     ]
 
@@ -42,7 +44,7 @@ def test_the_form_offers_profiles_and_stages_and_says_what_each_field_means():
     form = FORMS["pipeline"]
     shipped, file = form["properties"]["profile"]["anyOf"]
     assert shipped["enum"] == ["cluster", "laptop", "nano"] and file["pattern"] == r"\.toml$"
-    assert form["properties"]["domains"]["items"]["enum"] == ["knowledge", "sql"]
+    assert form["properties"]["domains"]["items"]["enum"] == ["knowledge", "sql", "vision"]
     assert form["properties"]["recompute"]["items"]["enum"] == [stage.name for stage in STAGES]
     assert all(field["description"] for field in form["properties"].values())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests import small_world
+from tests import small_images, small_world
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +25,14 @@ def world_policy(tmp_path_factory, world_graph):
 @pytest.fixture(scope="session")
 def chat(world_policy):
     return small_world.chat_of(world_policy)
+
+
+@pytest.fixture(scope="session")
+def shapes(tmp_path_factory):
+    """The artifact of a small set of images."""
+    return small_images.write_shapes(tmp_path_factory.mktemp("images"))
+
+
+@pytest.fixture(scope="session")
+def seeing_policy(tmp_path_factory, shapes):
+    return small_images.write_seeing_policy(tmp_path_factory.mktemp("seeing"), shapes)

@@ -20,7 +20,11 @@ from lib.store.manifest import Cost, Provenance, Reference
 from tasks.cards import Finished, next_commands
 from tasks.run import Outcome, Run
 
-SETTINGS = ['lineage.openlineage=it\'s "told" here.jsonl', "reinforce.steps=3"]
+SETTINGS = [
+    'lineage.openlineage=it\'s "told" here.jsonl',
+    "reinforce.steps=3",
+    'synthesis.domains=["knowledge", "sql", "vision"]',
+]
 GIVEN = [(), ("synthesize",), ("source", "base"), ("warm_up", "report"), tuple(stage.name for stage in STAGES)]
 
 
@@ -100,7 +104,7 @@ def test_every_command_on_a_card_is_taken_whatever_was_given(names, artifacts, p
 
 
 def test_so_is_every_command_on_the_card_of_a_stage_that_ran_alone(artifacts, profile, monkeypatch):
-    asked = {"profile": profile, "seed": 5, "settings": []}
+    asked = {"profile": profile, "seed": 5, "settings": SETTINGS[-1:]}
     for stage in STAGES:
         for inputs in (stages_before(stage), stage.inputs):
             given = {item.name: artifacts[1][item.name] for item in inputs}

@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 
 from lib.environments.environment import CallResult, CallStatus, ToolCall
 from lib.learning.rollout_batch import select_samples
-from lib.policy.conversation import Conversation
+from lib.policy.conversation import Conversation, Rendered
 from lib.rewards.verdict import Reward
 from lib.rollout.episode import Episode, EpisodeStatus
 
 
 def episode(question, sample, success, *, redundancy=0.0, status=EpisodeStatus.ANSWERED):
     conversation = Conversation()
-    conversation.append_given("prompt", [1, 2], "")
+    conversation.append_given("prompt", Rendered([1, 2]))
     conversation.tokens += [3]
     conversation.action_mask += [True]
     conversation.logprobs += [-0.5]

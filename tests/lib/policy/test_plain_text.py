@@ -16,10 +16,10 @@ def test_plain_text_comes_back_without_loss(content):
     plain = PlainText()
     reply = plain.encode_reply(content)
     assert reply[-1] == plain.stop_token and plain.decode(reply) == content
-    assert plain.read_result(plain.encode_result(content)) == content
-    assert plain.decode(plain.encode_prompt([Message("user", content)])[0]) == content
+    assert plain.read_result(plain.encode_result(content).tokens) == content
+    assert plain.decode(plain.encode_prompt([Message("user", content)]).tokens) == content
 
 
 @given(TEXT)
 def test_a_chat_template_s_result_comes_back_without_its_markup(chat, content):
-    assert chat.read_result(chat.encode_result(content)) == content
+    assert chat.read_result(chat.encode_result(content).tokens) == content

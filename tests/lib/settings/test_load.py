@@ -22,7 +22,9 @@ def test_overrides_win_over_the_profile_and_the_last_one_wins():
 def test_domains_that_are_asked_for_win_over_the_profile_and_none_leave_it_as_it_is():
     assert load_settings("nano").synthesis.domains == load_settings("nano", domains=[]).synthesis.domains
     assert load_settings("nano", domains=["knowledge"]).synthesis.domains == ("knowledge",)
-    with pytest.raises(SettingsError, match=r"synthesis.domains.1 cannot be 'cookery'. Allowed: 'knowledge' or 'sql'"):
+    with pytest.raises(
+        SettingsError, match=r"synthesis.domains.1 cannot be 'cookery'. Allowed: 'knowledge', 'sql' or 'vision'"
+    ):
         load_settings("nano", ["synthesis.domains=['knowledge']"], domains=["knowledge", "cookery"])
 
 
@@ -59,7 +61,7 @@ def test_a_user_s_own_toml_is_a_profile(tmp_path):
         (["synthesis.min_hops=9"], ["min_hops must not exceed max_hops"]),
         (["synthesis.max_hops=9"], ["synthesis.max_hops (9)", "environment.max_tool_calls (6)"]),
         (["synthesis.domains=['knowlege']"], ["synthesis.domains.0", "Did you mean 'knowledge'"]),
-        (["synthesis.domains=[]"], ["domains must name at least one of knowledge, sql"]),
+        (["synthesis.domains=[]"], ["domains must name at least one of knowledge, sql, vision"]),
         (["synthesis.domains=['knowledge', 'knowledge']"], ["domains must name every domain once"]),
         (["environment.max_tool_calls=1"], ["synthesis.max_hops (2)", "environment.max_tool_calls (1)"]),
         (["seed.deep=1"], ["seed"]),

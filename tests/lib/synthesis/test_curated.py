@@ -103,7 +103,10 @@ def test_broken_rules_are_told_with_their_place_and_values(tmp_path):
     ]
     pq.write_table(pa.Table.from_pylist(rows), path)
     told = faults_of([path])
-    assert "q.parquet, row 1, column prompt and answer: breaks the rule 'the answer is not in the prompt'" in told
+    assert (
+        "q.parquet, row 1, column domain and prompt and answer: breaks the rule 'the answer is not in the prompt'"
+        in told
+    )
     assert "q.parquet, row 2, column split: breaks the rule 'split is known': split is 'dev'" in told
     assert "q.parquet, row 2, column id: breaks the rule 'id is unique': id is 'a'" in told
 

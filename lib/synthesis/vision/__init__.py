@@ -1,0 +1,1 @@
+"""Images -> questions over several of them."""

@@ -1,0 +1,214 @@
+"""What can be asked over scenes, whose parts and places are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import permutations
+from random import Random
+from typing import Literal
+
+from lib.sources.images.image_set import Part, Picture
+from lib.synthesis.vision.asks import only_place, truth
+from lib.synthesis.vision.features import plural, with_article
+
+Relation = Literal["left of", "right of", "above", "below"]
+CLEARLY = 0.5  # of a part's side, by which its middle must lie beside another's
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A part by its label, its colour or both; an empty word leaves it open."""
+
+    label: str = ""
+    colour: str = ""
+
+    def fits(self, part: Part) -> bool:
+        return self.label in ("", part.label) and self.colour in ("", part.colour)
+
+    def named(self, noun: str) -> str:
+        """`a red 7`, `a 7`, `a red digit`."""
+        return with_article(" ".join(filter(None, (self.colour, self.label or noun))))
+
+    def named_several(self, noun: str) -> str:
+        """`red digits`, `red 7s`."""
+        return " ".join(filter(None, (self.colour, plural(self.label or noun))))
+
+
+@dataclass(frozen=True)
+class Contains:
+    """Which picture contains a thing."""
+
+    thing: Thing
+    noun: str
+    kind = "which"
+
+    def holds(self, picture: Picture) -> bool:
+        return any(map(self.thing.fits, picture.parts))
+
+    def answer(self, pictures: Sequence[Picture]) -> str | None:
+        return only_place(self.holds, pictures)
+
+    def tell(self, random: Random) -> str:
+        named = self.thing.named(self.noun)
+        return random.choice((f"Which picture contains {named}?", f"In which picture is there {named}?"))
+
+    def sees(self, picture: Picture) -> str:
+        return list_parts(picture.parts)
+
+
+@dataclass(frozen=True)
+class Total:
+    """How many things of a kind there are in all pictures."""
+
+    thing: Thing
+    noun: str
+    kind = "count"
+
+    def holds(self, picture: Picture) -> bool:
+        return any(map(self.thing.fits, picture.parts))
+
+    def answer(self, pictures: Sequence[Picture]) -> str | None:
+        return str(sum(self.thing.fits(part) for picture in pictures for part in picture.parts))
+
+    def tell(self, random: Random) -> str:
+        named = self.thing.named_several(self.noun)
+        return random.choice(
+            (f"How many {named} are there in all pictures together?", f"Count the {named} of all pictures together.")
+        )
+
+    def sees(self, picture: Picture) -> str:
+        return list_parts(picture.parts)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """In which picture one thing stands left of, right of, above or below another."""
+
+    first: Thing
+    relation: Relation
+    second: Thing
+    noun: str
+    kind = "spatial"
+
+    def holds(self, picture: Picture) -> bool:
+        return any(stands(first, self.relation, second) for first, second in self._pairs(picture))
+
+    def _pairs(self, picture: Picture) -> Iterator[tuple[Part, Part]]:
+        for first, second in permutations(picture.parts, 2):
+            if self.first.fits(first) and self.second.fits(second):
+                yield first, second
+
+    def answer(self, pictures: Sequence[Picture]) -> str | None:
+        return None if any(map(self._is_doubtful, pictures)) else only_place(self.holds, pictures)
+
+    def _is_doubtful(self, picture: Picture) -> bool:
+        return not self.holds(picture) and any(
+            stands(first, self.relation, second, clearly=0.0) for first, second in self._pairs(picture)
+        )
+
+    def tell(self, random: Random) -> str:
+        first, second = self.first.named(self.noun), self.second.named(self.noun)
+        return random.choice(
+            (
+                f"In which picture is {first} {self.relation} {second}?",
+                f"Which picture has {first} {self.relation} {second}?",
+            )
+        )
+
+    def sees(self, picture: Picture) -> str:
+        return list_parts(picture.parts)
+
+
+@dataclass(frozen=True)
+class PartOf:
+    """What has a colour in the picture that contains a thing: two steps."""
+
+    thing: Thing
+    colour: str
+    noun: str
+    kind = "detail"
+
+    def holds(self, picture: Picture) -> bool:
+        return any(map(self.thing.fits, picture.parts))
+
+    def answer(self, pictures: Sequence[Picture]) -> str | None:
+        place = only_place(self.holds, pictures)
+        if place is None:
+            return None
+        labels = [part.label for part in pictures[int(place) - 1].parts if part.colour == self.colour]
+        return labels[0] if len(labels) == 1 else None
+
+    def tell(self, random: Random) -> str:
+        named = self.thing.named(self.noun)
+        return f"In the picture that contains {named}, which {self.noun} is {self.colour}?"
+
+    def sees(self, picture: Picture) -> str:
+        return list_parts(picture.parts)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What stands in the second picture in the one place where two pictures differ."""
+
+    noun: str
+    kind = "difference"
+
+    def answer(self, pictures: Sequence[Picture]) -> str | None:
+        if len(pictures) != 2 or len(pictures[0].parts) != len(pictures[1].parts):
+            return None
+        pairs = zip(pictures[0].parts, pictures[1].parts, strict=True)
+        changed = [(old, new) for old, new in pairs if old.image_id != new.image_id]
+        if len(changed) != 1 or changed[0][0].box != changed[0][1].box:
+            return None
+        return changed[0][1].label
+
+    def tell(self, random: Random) -> str:
+        return random.choice(
+            (
+                f"The two pictures differ in one {self.noun}. Which {self.noun} stands in picture 2 in its place?",
+                f"Picture 2 is like picture 1 but for one {self.noun}. Which {self.noun} is new?",
+            )
+        )
+
+    def sees(self, picture: Picture) -> str:
+        return list_parts(picture.parts)
+
+
+@dataclass(frozen=True)
+class EveryContains:
+    """A sentence about all scenes that is true or false."""
+
+    thing: Thing
+    noun: str
+    kind = "statement"
+
+    def holds(self, picture: Picture) -> bool:
+        return any(map(self.thing.fits, picture.parts))
+
+    def answer(self, pictures: Sequence[Picture]) -> str | None:
+        return truth(all(map(self.holds, pictures)))
+
+    def sentence(self) -> str:
+        return f"Every picture contains {self.thing.named(self.noun)}."
+
+    def tell(self, random: Random) -> str:
+        return f"True or false? {self.sentence()}"
+
+    def sees(self, picture: Picture) -> str:
+        return list_parts(picture.parts)
+
+
+def stands(first: Part, relation: Relation, second: Part, *, clearly: float = CLEARLY) -> bool:
+    """Whether the middle of the first lies on that side of the second's, by more than a share of its own side."""
+    right = (first.box[0] + first.box[2] - second.box[0] - second.box[2]) / 2
+    down = (first.box[1] + first.box[3] - second.box[1] - second.box[3]) / 2
+    least = clearly * (first.box[2] - first.box[0])
+    offset = {"left of": -right, "right of": right, "above": -down, "below": down}[relation]
+    return offset > least
+
+
+def list_parts(parts: Sequence[Part]) -> str:
+    """`red 7, blue 3`, from left to right."""
+    ordered = sorted(parts, key=lambda part: part.box[0])
+    return ", ".join(" ".join(filter(None, (part.colour, part.label))) for part in ordered)
