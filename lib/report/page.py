@@ -103,13 +103,25 @@ def _effort_charts(headline: Headline) -> list[Chart]:
             "Share of right answers, with 95 % intervals, by the number of look-ups that a question needs; higher is "
             "better, and a level row says that longer questions cost nothing.",
         ),
-        Chart(
-            "Accuracy by hardness",
-            score_charts.draw_by_level(headline.scores, headline.policies, headline.title),
-            "Share of right answers, with 95 % intervals, by how hard the right query is to write, by Spider's count "
-            "of its parts; higher is better.",
-        ),
+        _level_chart(headline),
     ]
+
+
+def _level_chart(headline: Headline) -> Chart:
+    """The level of a query is its hardness, that of a question about images its kind."""
+    svg = score_charts.draw_by_level(headline.scores, headline.policies, headline.title)
+    if any(row["domain"] == "vision" for row in headline.scores):
+        return Chart(
+            "Accuracy by kind",
+            svg,
+            "Share of right answers, with 95 % intervals, by what a question asks for; higher is better.",
+        )
+    return Chart(
+        "Accuracy by hardness",
+        svg,
+        "Share of right answers, with 95 % intervals, by how hard the right query is to write, by Spider's count of "
+        "its parts; higher is better.",
+    )
 
 
 def _extrapolation_charts(connection: duckdb.DuckDBPyConnection) -> list[Chart]:

@@ -14,8 +14,8 @@ class VisionSettings(Section):
     """Width and height of its input in pixels."""
     patch: int = Field(8, ge=4)
     """Side of a patch in pixels; four patches become one token."""
-    width: int = Field(192, ge=32, multiple_of=32)
-    layers: int = Field(4, ge=1)
+    width: int = Field(96, ge=32, multiple_of=32)
+    layers: int = Field(3, ge=1)
 
     @property
     def tokens(self) -> int:
@@ -33,11 +33,11 @@ class AlignSettings(Section):
     """A vision encoder from scratch learns the words for the source's images; models that see are taken as they are."""
 
     vision: VisionSettings = VisionSettings()
-    word_steps: int = Field(600, ge=0)
+    word_steps: int = Field(1500, ge=0)
     """Steps in which every token of an image learns to lie near the vectors of the words for what it shows; the
     language model plays no part, so that a step is cheap."""
     word_batch_size: int = Field(64, ge=1)
-    word_learning_rate: float = Field(1e-3, gt=0)
+    word_learning_rate: float = Field(2e-3, gt=0)
     caption_steps: int = Field(20, ge=0)
     """Steps in which the language model, which stays as it is, writes captions."""
     caption_batch_size: int = Field(16, ge=1)

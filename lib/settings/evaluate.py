@@ -15,7 +15,7 @@ class EvaluateSettings(Section):
     questions: int = Field(200, ge=1)
     """Held-out questions of each domain at most."""
     benchmark_questions: int = Field(200, ge=0)
-    """Questions of each benchmark of `databases.benchmarks` at most; 0 takes all."""
+    """Questions of each benchmark of `databases.benchmarks` and `images.benchmarks` at most; 0 takes all."""
     samples: int = Field(4, ge=1)
     """Attempts a question for pass@k and picking, at the sampling temperature."""
     sampled_questions: int = Field(16, ge=0)

@@ -85,6 +85,7 @@ def test_the_report_s_lineage_names_the_file_and_no_stage_that_did_not_make_it(s
     assert items["base"]["origin"] == "" and [item["stage"] for item in items["base"]["inputs"]] == [
         "source",
         "databases",
+        "images",
     ]
     boxes = {box.stage: box for box in lay_out(list(items.values())).boxes}
     assert boxes["synthesize"].origin == origin and boxes["base"].origin == ""

@@ -72,12 +72,13 @@ def test_the_pipeline_s_heavy_stages_run_in_the_gpu_pool_and_a_second_run_is_cac
     assert done.state.is_completed(), done.state.message
     tags = FlowRunFilter(tags=FlowRunFilterTags(all_=[f"parent:{done.id}"]))
     children = client.read_flow_runs(flow_run_filter=tags)
+    own = [stage for stage in STAGES if stage.domain != "vision"]  # which the profile does not have
     assert {(child.work_pool_name, child.state.name) for child in children} == {("gpu", "Completed")}
-    assert {child.name.split()[0] for child in children} == {stage.name for stage in STAGES if stage.heavy}
+    assert {child.name.split()[0] for child in children} == {stage.name for stage in own if stage.heavy}
 
     again = run(client, "ropewalk/pipeline", settings=SETTINGS)
     assert again.state.is_completed()
-    cached = dict.fromkeys((stage.name for stage in STAGES), "Cached")
+    cached = dict.fromkeys((stage.name for stage in own), "Cached")
     wait(lambda: task_states(client, again) == cached | {"lineage": "Completed"}, 20)
 
     line = [sys.executable, "-m", "flows.cli", "plan", "--store", str(store), "--profile", "nano", "--json"]

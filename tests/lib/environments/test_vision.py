@@ -83,6 +83,14 @@ def test_every_box_that_is_taken_has_pixels_inside_the_picture(box, width, heigh
     assert image.box[2] - image.box[0] >= min(LEAST_SIDE, width)
 
 
+def test_tools_that_bring_no_image_answer_in_words():
+    environment = VisionEnvironment([("a", Size(200, 100))], EnvironmentSettings(), shows_again=False)
+    for name, arguments in (("look_again", {"image": 1}), ("confirm", {"image": 1, "statement": "It is red."})):
+        result = call(environment, name, **arguments)
+        assert result.status is CallStatus.OK and text_of(result.content).startswith("Picture 1 stands above.")
+        assert not any(isinstance(part, ImageRef) for part in parts_of(result.content))
+
+
 def test_the_last_answer_in_its_tag_counts(environment):
     assert environment.parse_answer("<answer>1</answer> no <answer> 2 </answer>") == "2"
     assert environment.parse_answer("2") is None
