@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import torch
+from jinja2 import TemplateError
 from PIL import Image
 from transformers import BatchFeature, PreTrainedTokenizerBase, ProcessorMixin
 
@@ -81,10 +82,6 @@ def _written_image(processor: ProcessorMixin) -> str:
         )
         start = plain.index(_STAND_IN)
         written = rendered[start : rendered.index(_STAND_IN)]
-    except (TypeError, ValueError):  # a template that joins texts
-        return processor.image_token
-    except Exception as error:  # jinja2's own errors share no base with the above
-        if "jinja2" not in type(error).__module__:
-            raise
+    except (TemplateError, TypeError, ValueError):  # a template that takes texts only
         return processor.image_token
     return written if processor.image_token in written else processor.image_token

@@ -10,6 +10,8 @@ import hashlib
 import io
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +46,7 @@ def decode(data: bytes, *, most_pixels: int, longest_side: int) -> Decoded:
     Raises ImageFault for what is no image, is cut, or would decode to more than ``most_pixels``.
     """
     try:
-        with _no_limit_of_pillow(), Image.open(io.BytesIO(data), formats=FORMATS) as opened:
+        with _without_pillow_s_limit(), Image.open(io.BytesIO(data), formats=FORMATS) as opened:
             width, height = opened.size
             if width * height > most_pixels:
                 raise ImageFault(f"{width:,} x {height:,} pixels, more than images.most_pixels = {most_pixels:,}")
@@ -93,14 +95,14 @@ def as_png(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-class _no_limit_of_pillow:
+@contextmanager
+def _without_pillow_s_limit() -> Iterator[None]:
     """Our own limit stands in its place: Pillow's is a warning first, and not the caller's to set."""
-
-    def __enter__(self) -> None:
-        self._kept, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-
-    def __exit__(self, *_: object) -> None:
-        Image.MAX_IMAGE_PIXELS = self._kept
+    kept, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = kept
 
 
 def _in_eight_bits(image: Image.Image) -> Image.Image:

@@ -222,6 +222,8 @@ def _spatial(pool: _Pool, number: int, random: Random) -> Drawn | None:
 
 def _detail(pool: _Pool, number: int, random: Random) -> Drawn | None:
     picture = random.choice(pool.pictures)
+    if len(picture.parts) < 2:
+        return None
     named, asked = random.sample(picture.parts, 2)
     ask = PartOf(Thing(label=named.label), asked.colour, pool.noun)
     others = _choose(pool.pictures, [lambda item: not ask.holds(item)] * (number - 1), random)

@@ -127,6 +127,13 @@ def test_a_kind_alone_can_be_asked_for(shapes, kind):
     assert {row["level"] for row in rows} == {kind}
 
 
+@pytest.mark.parametrize("size", [48, 160])
+def test_scenes_with_room_for_a_single_part_are_asked_about_too(tmp_path, size):
+    source = {"type": "folder", "folder": write_folder(tmp_path / "shapes")}
+    scenes = {"number": 200, "side": size, "most_parts": 12, "small_share": 1.0, "collections": ["shapes"]}
+    assert make(collect(tmp_path / "images", source=source, scenes=scenes), num_questions=100).rows
+
+
 def test_a_judge_s_attempts_decide_what_is_kept(shapes):
     class Sometimes:
         usage = type("Usage", (), {"tokens": 7})()
