@@ -19,7 +19,7 @@ from lib.sources.images.image_set import ImageStore
 SHOWN = 20  # questions
 SIDE = 112  # pixels of the longer side of a picture
 CHOSEN = f"""
-    SELECT prompt, answer, level, split, images, list_transform(evidence, e -> e.value) AS notes
+    SELECT prompt, answer, level, split, images, [step.value for step in evidence] AS notes
     FROM questions WHERE domain = 'vision' AND writer <> 'people' ORDER BY hash(id) LIMIT {SHOWN}
 """
 

@@ -22,7 +22,7 @@ FEW = [
     "reinforce.steps=2",
     "evaluate.questions=6",
     "evaluate.sampled_questions=0",
-    "extrapolate.questions=4",
+    "extrapolate.questions=8",
 ]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("pipeline")]
