@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 from pydantic import BaseModel, Field
 
+from lib.environments.answer_tag import last_answer
 from lib.environments.environment import Message, Question, Start, Step, ToolCall
 from lib.environments.page_index import PageIndex
 from lib.environments.tools import Tool, ToolError, call_tool
 from lib.settings.environment import EnvironmentSettings
-
-_ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 
 # Short, since every episode of a small model pays for each of its tokens.
 SYSTEM = """Find the answer with the tools search(query) and open(page).
@@ -49,8 +46,8 @@ class SearchEnvironment:
         return Step([await call_tool(self._tools, call, timeout_s=timeout) for call in calls])
 
     def parse_answer(self, text: str) -> str | None:
-        found = _ANSWER.findall(text)
-        return found[-1].strip() if found else None
+        answer = last_answer(text)
+        return None if answer is None else answer.strip()
 
     @property
     def _forbidden(self) -> str:

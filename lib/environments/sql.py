@@ -6,6 +6,7 @@ import re
 
 from pydantic import BaseModel, Field
 
+from lib.environments.answer_tag import last_answer
 from lib.environments.environment import Message, Question, Start, Step, ToolCall
 from lib.environments.tools import Tool, call_tool
 from lib.settings.environment import EnvironmentSettings
@@ -19,7 +20,6 @@ from lib.sources.sql.schema import Database, Table
 
 MOST_DESCRIBED = 6  # tables by one call
 _NAME = re.compile(r'"[^"]*"|[^\s,"][^,"]*')  # between commas; one in quotes may have a comma inside
-_ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 
 # Short, since every episode of a small model pays for each of its tokens.
 SYSTEM = """Answer with one {dialect} query, using the tools describe(table), sample(table, n), run_sql(query).
@@ -71,8 +71,8 @@ class SqlEnvironment:
         return Step([await call_tool(self._tools, call, timeout_s=timeout) for call in calls])
 
     def parse_answer(self, text: str) -> str | None:
-        found = _ANSWER.findall(text)
-        return without_fence(found[-1]) if found else None
+        answer = last_answer(text)
+        return None if answer is None else without_fence(answer)
 
     async def _run_sql(self, arguments: QueryArguments) -> str:
         return await self._show(arguments.query)

@@ -6,17 +6,16 @@ confirmation both put real image tokens at the end of the conversation, so that 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Protocol
 
 from pydantic import BaseModel, Field, field_validator
 
+from lib.environments.answer_tag import last_answer
 from lib.environments.environment import Content, ImageRef, Message, Question, Start, Step, ToolCall
 from lib.environments.tools import Tool, ToolError, call_tool
 from lib.settings.environment import EnvironmentSettings
 
-_ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 HUNDRED = 100  # a box is given in hundredths of the picture's sides
 LEAST_SIDE = 4  # pixels of a part that is shown
 
@@ -81,8 +80,8 @@ class VisionEnvironment:
         return Step([await call_tool(self._tools, call, timeout_s=timeout) for call in calls])
 
     def parse_answer(self, text: str) -> str | None:
-        found = _ANSWER.findall(text)
-        return found[-1].strip() if found else None
+        answer = last_answer(text)
+        return None if answer is None else answer.strip()
 
     async def _look_again(self, arguments: LookArguments) -> Content:
         id, size = self._find(arguments.image)

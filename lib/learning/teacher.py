@@ -17,7 +17,7 @@ from lib.learning.oracle import OracleEngine, Script
 from lib.learning.search_script import EvidenceStep, SearchScript
 from lib.learning.sql_script import SqlScript
 from lib.learning.trial import Heard, Trial, TrialLog
-from lib.learning.vision_script import Sight, VisionScript
+from lib.learning.vision_script import Observation, VisionScript
 from lib.policy.conversation import ChatFormat
 from lib.rollout.attempt import QUESTION_COLUMNS
 from lib.rollout.endpoint_episode import run_endpoint_episode
@@ -73,7 +73,7 @@ def _sql_script(row: dict, detour_share: float, limits: EpisodeLimits, seed: int
 
 
 def _vision_script(row: dict, detour_share: float, limits: EpisodeLimits, seed: int) -> Script:
-    sights = [Sight.of(step) for step in row["evidence"]]
+    sights = [Observation.of(step) for step in row["evidence"]]
     return VisionScript(sights, row["answer"], detour_share=detour_share, max_calls=limits.max_tool_calls, seed=seed)
 
 

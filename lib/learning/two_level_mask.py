@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 
-from lib.rollout.episode import Episode, EpisodeStatus
+from lib.learning.episode_filters import CUT
+from lib.rollout.episode import Episode
 
-CUT = (EpisodeStatus.TOO_LONG, EpisodeStatus.OUT_OF_CALLS, EpisodeStatus.OUT_OF_TURNS)
 MOST_ALIKE = 1  # equal calls of an episode; one more shows nothing that was not shown
 
 

@@ -16,14 +16,14 @@ from lib.policy.tool_calls import render_tool_call
 
 
 @dataclass(frozen=True)
-class Sight:
+class Observation:
     """What one picture shows, and the box in which one has to look for it, if any."""
 
     fact: str
     box: tuple[float, ...] | None
 
     @classmethod
-    def of(cls, step: dict) -> Sight:
+    def of(cls, step: dict) -> Observation:
         """Of a row of a question's evidence."""
         return cls(step["fact"], tuple(json.loads(step["query"])) if step["query"] else None)
 
@@ -31,7 +31,7 @@ class Sight:
 class VisionScript:
     """See lib.learning.oracle.Script."""
 
-    def __init__(self, sights: Sequence[Sight], answer: str, *, detour_share: float, max_calls: int, seed: int):
+    def __init__(self, sights: Sequence[Observation], answer: str, *, detour_share: float, max_calls: int, seed: int):
         self._sights, self._answer = sights, answer
         random = np.random.default_rng(seed)
         needed = sum(sight.box is not None for sight in sights)
@@ -59,7 +59,7 @@ class VisionScript:
             self._looked = False
         return "\n".join([*noted, f"<answer>{self._answer}</answer>"])
 
-    def _look(self, sight: Sight, number: int) -> str:
+    def _look(self, sight: Observation, number: int) -> str:
         if sight.box is not None:
             return render_tool_call("look_again", {"image": number, "box": [round(side) for side in sight.box]})
         if self._confirms:

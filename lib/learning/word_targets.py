@@ -50,6 +50,8 @@ class WordTargets:
 
     def _look_up(self, words: Sequence[str]) -> list[int]:
         ids = [id for word in words for id in self._encode(f" {word}") if id not in self._blank]
+        if not ids:  # nothing is known of the picture
+            ids = self._encode(f" {NOTHING}")
         return [self._places.setdefault(id, len(self._places)) for id in dict.fromkeys(ids)]
 
 

@@ -1,7 +1,7 @@
 """A language model -> the same with a small vision encoder, whose weights are still drawn by chance.
 
 The architecture is that of Idefics3 and SmolVLM: a SigLIP-like encoder, patches joined four by four, one linear
-connector. Nothing of the language model changes; three tokens are added for images.
+connector. Nothing of the language model changes; four tokens are added, as the processor needs them.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import torch
 
 from lib.policy.attention import Ragged
 from lib.policy.drafts import Drafts
+from lib.policy.image_features import takes_images
 from lib.policy.image_inputs import ImageInputs
 from lib.policy.inference_copy import InferenceCopy
 from lib.policy.sampling import sample_tokens
@@ -110,10 +111,13 @@ class ModelRunner:
         ids = [token for new in news for token in new]
         model = self._copy.module
         if self._images:
-            hidden = model.get_decoder()(inputs_embeds=self._images.embed(ids)[None], **arguments).last_hidden_state
+            arguments["inputs_embeds"] = self._images.embed(ids)[None]
+        else:
+            arguments["input_ids"] = torch.tensor(ids, device=self._device)[None]
+        if takes_images(model):  # its own forward pass would merge images in its own way
+            hidden = model.get_decoder()(**arguments).last_hidden_state
             return model.get_output_embeddings()(hidden) if logits else hidden
-        module = model if logits else model.base_model
-        output = module(input_ids=torch.tensor(ids, device=self._device)[None], **arguments)
+        output = (model if logits else model.base_model)(**arguments)
         return output.logits if logits else output.last_hidden_state
 
 

@@ -7,7 +7,7 @@ question has an answer often; whether it has one, and only one, is for the check
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 
 from lib.settings.vision_synthesis import Kind, VisionSynthesisSettings
@@ -36,7 +36,7 @@ class _Pool:
     noun: str = "thing"
     labels: Sequence[str] = ()
     colours: Sequence[str] = ()
-    twins: Mapping[str, Picture] = field(default_factory=dict)
+    twins: Sequence[tuple[Picture, Picture]] = ()  # scenes that differ in one part
 
     def of(self, *, number: bool, seen: bool | None = None) -> list[Feature]:
         return [feature for feature in self.features if feature.is_number == number and seen in (None, feature.is_seen)]
@@ -91,7 +91,7 @@ def _make_pool(name: str, pictures: Sequence[Picture]) -> _Pool:
         noun="digit" if is_digits else "thing",
         labels=sorted({part.label for part in parts}),
         colours=[ink for ink in INKS if any(part.colour == ink for part in parts)],
-        twins={picture.id: by_id[twin] for picture in pictures for twin in picture.texts("twin") if twin in by_id},
+        twins=[(picture, by_id[twin]) for picture in pictures for twin in picture.texts("twin") if twin in by_id],
     )
 
 
@@ -231,9 +231,7 @@ def _detail(pool: _Pool, number: int, random: Random) -> Drawn | None:
 
 
 def _difference(pool: _Pool, number: int, random: Random) -> Drawn | None:
-    twin = pool.pictures[0].id if not pool.twins else random.choice(list(pool.twins))
-    pair = [next(item for item in pool.pictures if item.id == twin), pool.twins[twin]]
-    return Difference(pool.noun), tuple(_shuffled(pair, random))
+    return Difference(pool.noun), tuple(_shuffled(random.choice(pool.twins), random))
 
 
 def _thing(pool: _Pool, random: Random, *, vague: bool = False) -> Thing:

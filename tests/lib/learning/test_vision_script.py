@@ -7,11 +7,11 @@ import json
 import pytest
 
 from lib.learning.oracle import NOTHING
-from lib.learning.vision_script import Sight, VisionScript
+from lib.learning.vision_script import Observation, VisionScript
 from lib.policy.tool_calls import parse_tool_calls
 
-SMALL = Sight("Picture 2: red 7", (0, 50, 50, 100))
-PLAIN = (Sight("Picture 1: 3", None), SMALL, Sight("Picture 3: 5", None))
+SMALL = Observation("Picture 2: red 7", (0, 50, 50, 100))
+PLAIN = (Observation("Picture 1: 3", None), SMALL, Observation("Picture 3: 5", None))
 
 
 def play(sights, *, detour_share=0.0, max_calls=6, seed=0):
@@ -64,5 +64,5 @@ def test_a_detour_never_takes_the_last_call_that_is_needed():
 
 def test_sights_come_out_of_evidence():
     step = {"fact": "Picture 1: 3", "query": json.dumps([0, 25, 50, 75])}
-    assert Sight.of(step) == Sight("Picture 1: 3", (0, 25, 50, 75))
-    assert Sight.of(step | {"query": ""}).box is None
+    assert Observation.of(step) == Observation("Picture 1: 3", (0, 25, 50, 75))
+    assert Observation.of(step | {"query": ""}).box is None

@@ -39,6 +39,10 @@ def test_any_other_picture_says_in_every_cell_what_can_be_seen_of_it():
     assert words_by_cell(FLAG) == [["red"]] * 4
 
 
+def test_a_picture_of_which_nothing_is_known_shows_nothing():
+    assert words_by_cell(Picture("t", "table", ("",), (), (), "train", "t", 9, 9)) == [[NOTHING]] * 4
+
+
 def test_a_word_of_several_tokens_counts_with_all_of_them():
     made = WordTargets(lambda text: [ord(letter) for letter in text.strip()], 1)
     assert made.of(FLAG) == [[0, 1, 2]]

@@ -160,6 +160,20 @@ def test_sampled_log_probabilities_are_the_model_s_own_over_turns(seeing, seeing
     assert len(first) == len(twin) == len(other) == 8
 
 
+def test_a_policy_that_sees_reads_texts_in_a_run_without_images(seeing, seeing_policy):
+    chat = load_chat(seeing_policy / "checkpoint")
+    said = chat.encode_prompt([Message("user", "Which?")])
+    engine = TransformersEngine(model_of(seeing_policy), max_concurrent=2, max_tokens=512, dtype=torch.float32)
+    completion = asyncio.run(engine.sample(SampleRequest("a", said.tokens, 8, 1.0, 1.0, frozenset(), seed=1)))
+    model = model_of(seeing_policy)
+    model.set_attn_implementation({"text_config": "eager", "vision_config": "sdpa"})
+    with torch.no_grad():
+        logits = model(input_ids=torch.tensor([said.tokens + completion.tokens])).logits[0]
+    rows = logits[len(said.tokens) - 1 : -1].log_softmax(-1)
+    wanted = rows.gather(1, torch.tensor(completion.tokens)[:, None])[:, 0]
+    torch.testing.assert_close(torch.tensor(completion.logprobs), wanted, atol=2e-5, rtol=0)
+
+
 def test_equal_prompts_with_other_images_share_no_cache(seeing, seeing_policy):
     engine = TransformersEngine(
         model_of(seeing_policy), max_concurrent=4, max_tokens=512, dtype=torch.float32, encoder=seeing.encoder

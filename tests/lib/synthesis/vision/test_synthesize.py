@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from random import Random
+from typing import get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,12 +15,15 @@ from data_contracts.questions import QUESTIONS
 from lib.errors import SynthesisError
 from lib.progress import Silent
 from lib.settings.synthesis import SynthesisSettings
+from lib.settings.vision_synthesis import Kind
 from lib.sources.images.image_set import ImageStore
 from lib.synthesis.vision.asks import Claim, HowMany, OddOneOut, Which
 from lib.synthesis.vision.checks import Checker
 from lib.synthesis.vision.features import features_of
 from lib.synthesis.vision.synthesize import synthesize
 from tests.small_images import collect, draw_shape, write_folder
+
+KINDS = get_args(Kind)
 
 
 def make(images, *, seed=3, judge=None, **settings):
@@ -111,19 +115,7 @@ def test_an_answer_given_too_often_is_found(corners):
 
 @pytest.mark.parametrize("kind", ["which", "count", "order", "odd one out", "statement"])
 def test_a_kind_alone_can_be_asked_for(shapes, kind):
-    kinds = [
-        "which",
-        "count",
-        "compare",
-        "order",
-        "odd one out",
-        "statement",
-        "fact",
-        "spatial",
-        "detail",
-        "difference",
-    ]
-    rows = make(shapes, num_questions=20, vision={"kinds": {name: float(name == kind) for name in kinds}}).rows
+    rows = make(shapes, num_questions=20, vision={"kinds": {name: float(name == kind) for name in KINDS}}).rows
     assert {row["level"] for row in rows} == {kind}
 
 
@@ -164,23 +156,7 @@ def test_settings_that_leave_nothing_to_ask_are_refused():
     with pytest.raises(ValidationError, match="kinds must leave at least one kind"):
         make(
             None,
-            vision={
-                "kinds": dict.fromkeys(
-                    [
-                        "which",
-                        "count",
-                        "compare",
-                        "order",
-                        "odd one out",
-                        "statement",
-                        "fact",
-                        "spatial",
-                        "detail",
-                        "difference",
-                    ],
-                    0,
-                )
-            },
+            vision={"kinds": dict.fromkeys(KINDS, 0)},
         )
     with pytest.raises(ValidationError, match="min_pictures must not exceed max_pictures"):
         make(None, vision={"min_pictures": 5, "max_pictures": 3})
