@@ -85,7 +85,7 @@ class VisionEnvironment:
 
     async def _look_again(self, arguments: LookArguments) -> Content:
         id, size = self._find(arguments.image)
-        box = None if arguments.box is None else _in_pixels(arguments.box, size)
+        box = None if arguments.box is None else in_pixels(arguments.box, size)
         return self._shown(arguments.image, ImageRef(id, box))
 
     async def _confirm(self, arguments: ConfirmArguments) -> Content:
@@ -101,7 +101,7 @@ class VisionEnvironment:
         return self._pictures[number - 1]
 
 
-def _in_pixels(box: Sequence[float], size: HasSize) -> tuple[int, int, int, int]:
+def in_pixels(box: Sequence[float], size: HasSize) -> tuple[int, int, int, int]:
     """The pixels of a box in hundredths, no narrower than LEAST_SIDE where the picture is not."""
     left, right = _span(box[0], box[2], size.width)
     top, bottom = _span(box[1], box[3], size.height)

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from data_contracts.training import CHECKPOINT
 from lib.environments.environment import ImageRef, Message
+from lib.environments.vision import in_pixels
 from lib.errors import SynthesisError
 from lib.learning.action_logprobs import ActionLogProbs
 from lib.learning.schedule import cosine_with_warmup
@@ -35,14 +36,13 @@ from lib.seeds import derive_seed
 from lib.settings.align import AlignSettings
 from lib.sources.images.image_set import ImageStore, Picture
 from lib.synthesis.vision.captions import caption_of
+from lib.synthesis.vision.windows import window_of
 from lib.workers.rank import Job, run_rank
 
 SHARPNESS = 20.0  # of the cosines between a token of an image and the vectors of words
 NORM_WEIGHT = 0.1  # of the loss that keeps tokens of images as long as vectors of words
 MAX_GRAD_NORM = 1.0
-CROP_SHARE = 0.75  # of the scenes, of which a window is shown instead
-# Side of a window, in sides of the part that it is laid around: from one that fills it to one among others.
-LEAST_WINDOW, MOST_WINDOW = 1.1, 4.0
+WHOLE_SHARE = 0.3  # of the showings of a scene that takes a closer look, and is shown as a whole instead
 SCENE_SHARE = 0.75  # of the pictures that are shown, where there are scenes and others
 WARMUP_STEPS = 10
 ASKED = "What does the picture show?"
@@ -150,17 +150,13 @@ class Alignment:
             self._job.progress.update(self._step, total, f"{what}, loss {loss.item():.3f}")
 
     def _draw(self, random: Random) -> Shown:
-        """A picture, or a window of a scene around one of its parts."""
+        """A picture, or the window of a scene in which one has to look closer."""
         takes_scene = self._scenes and (not self._others or random.random() < SCENE_SHARE)
         picture = random.choice(self._scenes if takes_scene else self._others)
-        if not takes_scene or random.random() >= CROP_SHARE:
+        window = window_of(picture)
+        if window is None or random.random() < WHOLE_SHARE:
             return picture, ImageRef(picture.id)
-        part = random.choice(picture.parts)
-        length = (part.box[2] - part.box[0]) * random.uniform(LEAST_WINDOW, MOST_WINDOW)
-        length = min(round(length), picture.width, picture.height)
-        left = _start(part.box[0], part.box[2], length, picture.width, random)
-        top = _start(part.box[1], part.box[3], length, picture.height, random)
-        return picture, ImageRef(picture.id, (left, top, left + length, top + length))
+        return picture, ImageRef(picture.id, in_pixels(window, picture))
 
     def _caption_loss(self, captions: ActionLogProbs, shown: Sequence[Shown]) -> torch.Tensor:
         samples = [self._captioned(*one) for one in shown]
@@ -175,11 +171,6 @@ class Alignment:
         tokens = said.tokens + caption
         trained = [False] * len(said.tokens) + [True] * len(caption)
         return Sample(tokens, trained, [0.0] * len(tokens), images=tuple(said.images))
-
-
-def _start(first: int, last: int, length: int, side: int, random: Random) -> int:
-    """Where a window begins that holds a part from ``first`` to ``last`` and lies inside the picture."""
-    return random.randint(max(0, last - length), min(first, side - length))
 
 
 class _Words:

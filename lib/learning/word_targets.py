@@ -1,8 +1,8 @@
 """Which words each token of an image should lie near: those for what its cell of the image shows.
 
 In: what is known of a picture, and the box that is shown of it. Out: for each cell of a square grid a distribution over
-token ids. A cell of a scene has the words of the part that covers most of it, or the word for nothing; other pictures
-say all of their words in every cell.
+token ids. A cell of a scene has the words of the part that covers most of it, of parts that are narrower than a cell
+the word for small, or the word for nothing; other pictures say all of their words in every cell.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from itertools import product
 from lib.sources.images.image_set import Box, Picture
 from lib.synthesis.vision.captions import share_inside, words_of
 
-NOTHING = "nothing"
+NOTHING, SMALL = "nothing", "small"
 LEAST_COVERED = 0.15  # of a cell, by a part that it shows
 
 
@@ -58,4 +58,8 @@ class WordTargets:
 def _words_at(picture: Picture, cell: tuple[float, float, float, float]) -> list[str]:
     covered = [(share_inside(cell, part.box), part) for part in picture.parts]
     most, part = max(covered, key=lambda pair: pair[0])
-    return list(filter(None, (part.colour, *part.label.split()))) if most >= LEAST_COVERED else [NOTHING]
+    if most < LEAST_COVERED:
+        return [NOTHING]
+    if part.box[2] - part.box[0] < cell[2] - cell[0]:
+        return [SMALL]
+    return list(filter(None, (part.colour, *part.label.split())))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -78,6 +79,11 @@ class SceneSettings(Section):
     """Share of the scenes that come with a twin, in which one part is another."""
     collections: tuple[str, ...] = ("digits",)
     """What stands in scenes; those that the source does not have are left out."""
+
+    @property
+    def cells(self) -> int:
+        """Along a side of the grid in which a scene's parts stand."""
+        return math.isqrt(self.most_parts - 1) + 1
 
 
 class ImageSettings(Section):

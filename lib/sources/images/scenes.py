@@ -1,8 +1,8 @@
 """Scenes composed of a source's images: what stands where, and how large, is known and not guessed.
 
-In: the images of one split. Out: scenes on a plain ground, their parts apart from each other. A twin is the same
-scene with another part in one place. Small parts stand together in one window, and are lost where the whole scene is
-made small, so that they take a closer look.
+In: the images of one split. Out: scenes on a plain ground, their parts in the cells of a square grid and in reading
+order. A twin is the same scene with another part in one place. In some scenes the grid is so small that its parts are
+lost where the whole scene is made small, so that they take a closer look.
 """
 
 from __future__ import annotations
@@ -26,10 +26,9 @@ INKS = {
     "black": (15, 15, 15),
 }
 GROUNDS = ((255, 255, 255), (250, 246, 230), (232, 242, 250), (238, 248, 234))
-LARGE, SMALL = (0.32, 0.4), (0.15, 0.19)  # side of a part, as a share of the scene's
-WINDOW = 0.5  # side of the window of small parts, as a share of the scene's; it begins at a quarter, a half or none
-GAP = 2  # pixels between parts, at least
-TRIES = 40  # to find a free place
+WINDOW = 0.25  # side of the window in which small parts stand, as a share of the scene's
+FILLED = (0.7, 0.9)  # side of a part, as a share of its cell's
+TRIES = 40  # to find a part that is called otherwise
 
 Open = Callable[[str], Image.Image]
 
@@ -76,8 +75,7 @@ def draw_scene(scene: Scene, side: int, open_image: Open) -> Image.Image:
 def _plan(pictures: Sequence[Picture], settings: SceneSettings, name: str, random: Random) -> Scene:
     small = random.random() < settings.small_share
     area = _window(settings.side, random) if small else (0, 0, settings.side, settings.side)
-    sizes = [round(settings.side * share) for share in (SMALL if small else LARGE)]
-    boxes = _places(random.randint(2, settings.most_parts), area, sizes, random)
+    boxes = _places(random.randint(2, settings.most_parts), settings.cells, area, random)
     parts: list[Part] = []
     for box in boxes:
         part = _part(random.choice(pictures), box, random)
@@ -108,29 +106,20 @@ def _part(picture: Picture, box: Box, random: Random) -> Part:
 
 
 def _window(side: int, random: Random) -> Box:
-    left, top = (round(side * random.choice((0, 0.25, 0.5))) for _ in range(2))
-    return left, top, left + round(side * WINDOW), top + round(side * WINDOW)
+    length = round(side * WINDOW)
+    left, top = (length * random.randrange(round(1 / WINDOW)) for _ in range(2))
+    return left, top, left + length, top + length
 
 
-def _places(number: int, area: Box, sizes: Sequence[int], random: Random) -> list[Box]:
-    """Squares in an area, apart from each other; fewer where there is no room."""
+def _places(number: int, cells: int, area: Box, random: Random) -> list[Box]:
+    """Squares in so many cells of a grid over an area, row by row."""
+    side = (area[2] - area[0]) / cells
     boxes: list[Box] = []
-    for _ in range(number * TRIES):
-        length = random.randint(*sizes)
-        left = random.randint(area[0] + GAP, area[2] - length - GAP)
-        top = random.randint(area[1] + GAP, area[3] - length - GAP)
-        box = (left, top, left + length, top + length)
-        if all(_apart(box, other) for other in boxes):
-            boxes.append(box)
-            if len(boxes) == number:
-                break
+    for cell in sorted(random.sample(range(cells**2), number)):
+        length = round(side * random.uniform(*FILLED))
+        left, top = (
+            round(start + place * side + random.uniform(0, side - length))
+            for start, place in zip(area[:2], (cell % cells, cell // cells), strict=True)
+        )
+        boxes.append((left, top, left + length, top + length))
     return boxes
-
-
-def _apart(first: Box, second: Box) -> bool:
-    return (
-        first[2] + GAP <= second[0]
-        or second[2] + GAP <= first[0]
-        or first[3] + GAP <= second[1]
-        or second[3] + GAP <= first[1]
-    )

@@ -13,7 +13,8 @@ from lib.synthesis.vision.asks import only_place, truth
 from lib.synthesis.vision.features import plural, with_article
 
 Relation = Literal["left of", "right of", "above", "below"]
-CLEARLY = 0.5  # of a part's side, by which its middle must lie beside another's
+# Of a part's side, by which its middle must lie beside another's, and from which it may seem to.
+CLEARLY, BARELY = 0.5, 0.35
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class Beside:
 
     def _is_doubtful(self, picture: Picture) -> bool:
         return not self.holds(picture) and any(
-            stands(first, self.relation, second, clearly=0.0) for first, second in self._pairs(picture)
+            stands(first, self.relation, second, clearly=BARELY) for first, second in self._pairs(picture)
         )
 
     def tell(self, random: Random) -> str:
@@ -209,6 +210,5 @@ def stands(first: Part, relation: Relation, second: Part, *, clearly: float = CL
 
 
 def list_parts(parts: Sequence[Part]) -> str:
-    """`red 7, blue 3`, from left to right."""
-    ordered = sorted(parts, key=lambda part: part.box[0])
-    return ", ".join(" ".join(filter(None, (part.colour, part.label))) for part in ordered)
+    """`red 7, blue 3`, in reading order."""
+    return ", ".join(" ".join(filter(None, (part.colour, part.label))) for part in parts)

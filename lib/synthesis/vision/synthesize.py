@@ -184,7 +184,7 @@ def _row(item: _Kept, split: str, filters: tuple[str, ...]) -> dict:
 
 def _evidence(place: int, picture: Picture, ask: Ask) -> dict:
     """What is seen on a picture, and where one has to look closer for it."""
-    window = window_of(picture) if "small" in picture.texts("size") else None
+    window = window_of(picture)
     return {
         "page_id": picture.id,
         "title": f"picture {place}",

@@ -7,7 +7,7 @@ from itertools import product
 
 from lib.sources.images.image_set import Part, Picture
 
-STARTS, LENGTH = (0, 25, 50), 50
+STARTS, LENGTH = (0, 25, 50, 75), 25
 
 
 def window_of(picture: Picture) -> tuple[int, int, int, int] | None:
