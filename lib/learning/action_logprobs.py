@@ -13,6 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from lib.learning.token_batch import MicroBatch
 from lib.policy.image_features import image_features, takes_images
+from lib.policy.rotary_positions import rows_of_one
 
 # Rows of one chunk of logits: 1,024 x 49,152 values in float32 are 200 MB.
 CHUNK = 1024
@@ -38,7 +39,7 @@ class ActionLogProbs(nn.Module):
     def forward(self, batch: MicroBatch) -> torch.Tensor:
         """Of every sequence's trained tokens, in the batch's order."""
         with torch.autocast(batch.ids.device.type, dtype=self._dtype, enabled=self._dtype != torch.float32):
-            arguments = {"position_ids": batch.depth[None], "forest": batch.forest, "use_cache": False}
+            arguments = {"position_ids": rows_of_one(batch.positions), "forest": batch.forest, "use_cache": False}
             if batch.images is None and not takes_images(self.model):
                 output = self.model.base_model(input_ids=batch.ids[None], **arguments)
             else:

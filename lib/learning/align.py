@@ -11,6 +11,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from random import Random
 
 import torch
@@ -21,6 +22,7 @@ from lib.environments.environment import ImageRef, Message
 from lib.environments.vision import in_pixels
 from lib.errors import SynthesisError
 from lib.learning.action_logprobs import ActionLogProbs
+from lib.learning.check_images import check_images
 from lib.learning.schedule import cosine_with_warmup
 from lib.learning.step_log import StepLog
 from lib.learning.token_batch import Sample, make_micro_batches
@@ -30,7 +32,7 @@ from lib.policy.conversation import ChatFormat
 from lib.policy.device import own_device
 from lib.policy.image_encoder import ImageEncoder
 from lib.policy.image_features import image_features, join_tensors
-from lib.policy.load import has_vision, load_model, load_tokenizer
+from lib.policy.load import has_vision, load_chat, load_model, load_tokenizer
 from lib.policy.precision import DTYPES
 from lib.seeds import derive_seed
 from lib.settings.align import AlignSettings
@@ -54,6 +56,7 @@ def main(job: Job) -> None:
     base = job.inputs["base"] / CHECKPOINT
     log = StepLog(job.scratch / "steps.jsonl", resumed_step=0)
     if has_vision(base):
+        _check_own(base, ImageStore(job.inputs["images"]))
         shutil.copytree(base, job.out / CHECKPOINT)
         log.write(job.out / "steps.parquet")
         job.progress.update(1, 1, "the model sees already")
@@ -65,6 +68,13 @@ def main(job: Job) -> None:
     Alignment(model.to(own_device()), ImageEncoder(processor, store.open), store, job, log).run(settings)
     write_vision_checkpoint(model, processor, job.out / CHECKPOINT)
     log.write(job.out / "steps.parquet")
+
+
+def _check_own(checkpoint: Path, store: ImageStore) -> None:
+    """Raises PolicyError for a model whose way with images is another than that of sampler and trainer."""
+    shown = [ImageRef(picture.id) for picture in store.pictures()[:2]]
+    model = load_model(checkpoint).to(own_device())
+    check_images(model, load_chat(checkpoint, store.open), shown, where=checkpoint)
 
 
 class Alignment:

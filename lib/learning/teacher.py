@@ -73,8 +73,16 @@ def _sql_script(row: dict, detour_share: float, limits: EpisodeLimits, seed: int
 
 
 def _vision_script(row: dict, detour_share: float, limits: EpisodeLimits, seed: int) -> Script:
-    sights = [Observation.of(step) for step in row["evidence"]]
-    return VisionScript(sights, row["answer"], detour_share=detour_share, max_calls=limits.max_tool_calls, seed=seed)
+    sights = [Observation.of(step) for step in row["evidence"] if step["page_id"]]
+    together = [step["fact"] for step in row["evidence"] if not step["page_id"]]
+    return VisionScript(
+        sights,
+        row["answer"],
+        conclusion="\n".join(together),
+        detour_share=detour_share,
+        max_calls=limits.max_tool_calls,
+        seed=seed,
+    )
 
 
 # How the oracle plays a question of a domain.

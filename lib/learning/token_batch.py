@@ -9,7 +9,7 @@ depends on nothing but the prefix; there is no padding, and no attention crosses
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -21,6 +21,7 @@ from lib.policy.engine import PlacedImage
 from lib.policy.image_encoder import ImageEncoder
 from lib.policy.image_features import join_tensors
 from lib.policy.patch_ids import PatchIds
+from lib.policy.rotary_positions import RotaryPositions
 
 # Nodes that attend together: fewer pad less, more make better matrix products.
 ATTENTION_BLOCK = 64
@@ -55,7 +56,7 @@ class MicroBatch:
     """A forest of prefixes and, for each trained token, the node that it is predicted from."""
 
     ids: torch.Tensor  # [num_nodes] token of each node; of a patch the placeholder
-    depth: torch.Tensor  # [num_nodes] position in its sequences
+    positions: torch.Tensor  # [1 or 3, num_nodes] where it stands in its sequences, see rotary_positions
     forest: Forest | None  # who attends to whom; None is one sequence
     source: torch.Tensor  # [num_predicted] node whose state predicts
     target: torch.Tensor  # [num_predicted] token predicted there
@@ -92,8 +93,14 @@ def make_micro_batches(
         else:
             blocks.append([sample])
             num_nodes = len(sample.tokens)
-    batches = [_lay_out(block) for block in blocks]
-    return [_with_images(batch, patches, encoder) for batch in batches] if patches else batches
+    if not patches:
+        return [_lay_out(block, _count_on) for block in blocks]
+    places = RotaryPositions(encoder, patches).of if encoder.has_grids else _count_on
+    return [_with_images(_lay_out(block, places), patches, encoder) for block in blocks]
+
+
+def _count_on(tokens: Sequence[int]) -> np.ndarray:
+    return np.arange(len(tokens))[None]
 
 
 def _with_images(batch: MicroBatch, patches: PatchIds, encoder: ImageEncoder) -> MicroBatch:
@@ -116,14 +123,16 @@ def _with_images(batch: MicroBatch, patches: PatchIds, encoder: ImageEncoder) ->
     return replace(batch, ids=batch.ids.clamp(min=0).index_fill(0, nodes, encoder.patch_token), images=images)
 
 
-def _lay_out(block: list[Sample]) -> MicroBatch:
+def _lay_out(block: list[Sample], places: Callable[[Sequence[int]], np.ndarray]) -> MicroBatch:
     paths = list(_paths(block))
     num_nodes = max(int(path[-1]) for path in paths) + 1
-    ids, depth = np.zeros(num_nodes, dtype=np.int64), np.zeros(num_nodes, dtype=np.int64)
+    positions = [places(sample.tokens) for sample in block]
+    ids = np.zeros(num_nodes, dtype=np.int64)
+    position = np.zeros((len(positions[0]), num_nodes), dtype=np.int64)
     sources, targets, behaviour, advantages = [], [], [], []
-    for sample, path in zip(block, paths, strict=True):
+    for sample, path, own in zip(block, paths, positions, strict=True):
         ids[path] = sample.tokens
-        depth[path] = np.arange(len(path))
+        position[:, path] = own
         trained = np.flatnonzero(sample.trained[1:]) + 1
         sources.append(path[trained - 1])
         targets.append(path[trained])
@@ -133,7 +142,7 @@ def _lay_out(block: list[Sample]) -> MicroBatch:
     nodes, first, place = np.unique(np.concatenate(targets), return_index=True, return_inverse=True)
     return MicroBatch(
         ids=torch.from_numpy(ids),
-        depth=torch.from_numpy(depth),
+        positions=torch.from_numpy(position),
         forest=None if max(map(len, paths)) == num_nodes else _grow_forest(paths),
         source=torch.from_numpy(np.concatenate(sources)[first]),
         target=torch.from_numpy(ids[nodes]),

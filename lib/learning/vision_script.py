@@ -17,22 +17,40 @@ from lib.policy.tool_calls import render_tool_call
 
 @dataclass(frozen=True)
 class Observation:
-    """What one picture shows, and the box in which one has to look for it, if any."""
+    """What one picture shows, the box in which one has to look for it, if any, and what follows for the question."""
 
     fact: str
     box: tuple[float, ...] | None
+    finding: str = ""
 
     @classmethod
     def of(cls, step: dict) -> Observation:
-        """Of a row of a question's evidence."""
-        return cls(step["fact"], tuple(json.loads(step["query"])) if step["query"] else None)
+        """Of a row of a question's evidence about a picture."""
+        return cls(step["fact"], tuple(json.loads(step["query"])) if step["query"] else None, step["value"])
+
+    @property
+    def noted(self) -> str:
+        return f"{self.fact} ({self.finding})" if self.finding else self.fact
 
 
 class VisionScript:
-    """See lib.learning.oracle.Script."""
+    """See lib.learning.oracle.Script.
 
-    def __init__(self, sights: Sequence[Observation], answer: str, *, detour_share: float, max_calls: int, seed: int):
-        self._sights, self._answer = sights, answer
+    Args:
+        conclusion: the last step before the answer, if there is one.
+    """
+
+    def __init__(
+        self,
+        sights: Sequence[Observation],
+        answer: str,
+        *,
+        conclusion: str = "",
+        detour_share: float,
+        max_calls: int,
+        seed: int,
+    ):
+        self._sights, self._conclusion, self._answer = sights, conclusion, answer
         random = np.random.default_rng(seed)
         needed = sum(sight.box is not None for sight in sights)
         self._is_possible = bool(sights) and needed <= max_calls
@@ -54,10 +72,10 @@ class VisionScript:
             if not self._looked and (sight.box is not None or is_detour):
                 self._looked = True
                 return "\n".join([*noted, self._look(sight, number)])
-            noted.append(sight.fact)
+            noted.append(sight.noted)
             self._place += 1
             self._looked = False
-        return "\n".join([*noted, f"<answer>{self._answer}</answer>"])
+        return "\n".join(filter(None, [*noted, self._conclusion, f"<answer>{self._answer}</answer>"]))
 
     def _look(self, sight: Observation, number: int) -> str:
         if sight.box is not None:

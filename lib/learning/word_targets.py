@@ -1,8 +1,9 @@
 """Which words each token of an image should lie near: those for what its cell of the image shows.
 
 In: what is known of a picture, and the box that is shown of it. Out: for each cell of a square grid a distribution over
-token ids. A cell of a scene has the words of the part that covers most of it, of parts that are narrower than a cell
-the word for small, or the word for nothing; other pictures say all of their words in every cell.
+token ids. A cell of a scene has the words of the part that covers most of it; of parts that are narrower than a cell
+the word for small, and in which quarter of the rows and columns it lies, since one has to point there; or the word for
+nothing. Other pictures say all of their words in every cell.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from lib.sources.images.image_set import Box, Picture
 from lib.synthesis.vision.captions import share_inside, words_of
 
 NOTHING, SMALL = "nothing", "small"
+ROWS = ("top", "upper", "lower", "bottom")
+COLUMNS = ("first", "second", "third", "last")
 LEAST_COVERED = 0.15  # of a cell, by a part that it shows
 
 
@@ -61,5 +64,7 @@ def _words_at(picture: Picture, cell: tuple[float, float, float, float]) -> list
     if most < LEAST_COVERED:
         return [NOTHING]
     if part.box[2] - part.box[0] < cell[2] - cell[0]:
-        return [SMALL]
+        down = (cell[1] + cell[3]) / 2 / picture.height
+        right = (cell[0] + cell[2]) / 2 / picture.width
+        return [SMALL, ROWS[int(len(ROWS) * down)], COLUMNS[int(len(COLUMNS) * right)]]
     return list(filter(None, (part.colour, *part.label.split())))

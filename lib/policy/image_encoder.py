@@ -21,6 +21,7 @@ from lib.errors import PolicyError
 OpenImage = Callable[[str, tuple[int, int, int, int] | None], Image.Image]
 
 MOST_KEPT = 4096  # images whose tensors are kept; 64 x 64 pixels take 48 KiB
+GRID = "image_grid_thw"  # of patches before they are merged, by the processors of Qwen2-VL and its successors
 _STAND_IN = "QUESTION-7c1"
 # What a processor gives beside the tensors of an image.
 _TEXT_KEYS = frozenset({"input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids"})
@@ -52,6 +53,17 @@ class ImageEncoder:
     def num_patches(self, image: ImageRef) -> int:
         """Placeholders among them."""
         return self._encoded(image)[0].count(self.patch_token)
+
+    @property
+    def has_grids(self) -> bool:
+        """Whether the model gives patches a row and a column."""
+        return hasattr(self._processor.image_processor, "merge_size")
+
+    def grid(self, image: ImageRef) -> tuple[int, int, int]:
+        """Patches in time, rows and columns, as the language model gets them."""
+        time, rows, columns = self._encoded(image)[1][GRID][0].tolist()
+        merged = self._processor.image_processor.merge_size
+        return time, rows // merged, columns // merged
 
     def tensors(self, image: ImageRef) -> dict[str, torch.Tensor]:
         """What the vision encoder takes, by argument name; a batch of one image."""

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
 from lib.environments.environment import ImageRef
 from lib.policy.image_encoder import ImageEncoder
 from lib.policy.image_features import image_features, join_tensors
 from lib.policy.patch_ids import PatchIds
+from lib.policy.rotary_positions import RotaryPositions
+from lib.policy.session_slots import Session
 
 # Images of one pass of the vision encoder; bounds its memory.
 IMAGES_AT_ONCE = 32
@@ -24,11 +27,26 @@ class ImageInputs:
     def __init__(self, model: torch.nn.Module, encoder: ImageEncoder):
         self._model, self._encoder = model, encoder
         self.patches = PatchIds(encoder.patch_token)
+        self._rotary = RotaryPositions(encoder, self.patches)
         self._features: dict[ImageRef, torch.Tensor] = {}  # [patches, width]
 
     def forget(self) -> None:
         """The weights have changed."""
         self._features.clear()
+
+    @property
+    def has_grids(self) -> bool:
+        """Whether the model gives patches a row and a column."""
+        return self._encoder.has_grids
+
+    def positions(self, session: Session, start: int, number: int) -> np.ndarray:
+        """``[3, number]`` of a session's tokens from ``start`` on."""
+        if session.positions is None:
+            session.positions = self._rotary.of(session.request.prompt)
+        known = session.positions[:, start : start + number]
+        sampled = number - known.shape[1]
+        following = session.positions[:, -1:] + 1 + start + known.shape[1] - session.positions.shape[1]
+        return np.concatenate([known, following + np.arange(sampled)], axis=1)
 
     @torch.no_grad()
     def embed(self, ids: Sequence[int]) -> torch.Tensor:

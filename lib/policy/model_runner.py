@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
 import torch
 
 from lib.policy.attention import Ragged
@@ -16,6 +17,7 @@ from lib.policy.drafts import Drafts
 from lib.policy.image_features import takes_images
 from lib.policy.image_inputs import ImageInputs
 from lib.policy.inference_copy import InferenceCopy
+from lib.policy.rotary_positions import rows_of_one
 from lib.policy.sampling import sample_tokens
 from lib.policy.session_slots import Session
 from lib.policy.slot_cache import Region, SlotCache
@@ -102,7 +104,7 @@ class ModelRunner:
         rows, columns, positions = (torch.tensor(values, device=self._device) for values in (rows, columns, positions))
         self._cache.enter(Region(slots=slots, rows=rows, positions=positions, length=length))
         arguments = {
-            "position_ids": positions[None],
+            "position_ids": self._rotary(batch, starts, news, positions),
             "attention_mask": mask[:, None].to(self._device),
             "ragged": Ragged(rows=rows, columns=columns, width=width),
             "past_key_values": self._cache,
@@ -119,6 +121,16 @@ class ModelRunner:
             return model.get_output_embeddings()(hidden) if logits else hidden
         output = (model if logits else model.base_model)(**arguments)
         return output.logits if logits else output.last_hidden_state
+
+
+    def _rotary(
+        self, batch: Sequence[Session], starts: Sequence[int], news: Sequence[list[int]], positions: torch.Tensor
+    ) -> torch.Tensor:
+        """Where the new tokens stand, as the model takes it: their ``positions`` in the slots where it counts them."""
+        if self._images is None or not self._images.has_grids:
+            return positions[None]
+        each = [self._images.positions(s, start, len(new)) for s, start, new in zip(batch, starts, news, strict=True)]
+        return rows_of_one(torch.from_numpy(np.concatenate(each, axis=1)).to(self._device))
 
 
 def prefill_batches(sessions: Iterable[Session]) -> Iterator[list[Session]]:

@@ -30,13 +30,14 @@ class Session:
     uniforms: list[float] = field(default_factory=list)  # a number for each token of the turn
     sampled: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
+    positions: np.ndarray | None = None  # [3, prompt] of the turn's prompt, for a model that does not count tokens
 
     def start_turn(self, request: SampleRequest, future: asyncio.Future[Completion]) -> None:
         """Go on from what the slot holds of the prompt; its last token is always left to compute."""
         self.tokens = request.prompt[: _shared_length(self.tokens, request.prompt[:-1])]
         self.request, self.future = request, future
         self.uniforms = np.random.default_rng(request.seed).random(request.max_new_tokens).tolist()
-        self.sampled, self.logprobs = [], []
+        self.sampled, self.logprobs, self.positions = [], [], None
 
     @property
     def num_left(self) -> int:

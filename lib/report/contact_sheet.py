@@ -19,7 +19,8 @@ from lib.sources.images.image_set import ImageStore
 SHOWN = 20  # questions
 SIDE = 112  # pixels of the longer side of a picture
 CHOSEN = f"""
-    SELECT prompt, answer, level, split, images, [step.value for step in evidence] AS notes
+    SELECT prompt, answer, level, split, images, 
+        [regexp_replace(step.fact, '^Picture \\d+: ', '') for step in evidence if step.page_id <> ''] AS notes
     FROM questions WHERE domain = 'vision' AND writer <> 'people' ORDER BY hash(id) LIMIT {SHOWN}
 """
 

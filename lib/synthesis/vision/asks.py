@@ -34,9 +34,42 @@ class Ask(Protocol):
         """What whoever looks at a picture notes on the way to the answer."""
         ...
 
+    def finds(self, picture: Picture) -> str:
+        """What follows for the question from that picture alone; empty where nothing does."""
+        ...
+
+    def concludes(self, pictures: Sequence[Picture]) -> str:
+        """The last step before the answer, from all notes; empty where there is none."""
+        ...
+
+
+class _Noting:
+    """Notes on one feature, and whether it holds of the picture."""
+
+    feature: Feature
+
+    def sees(self, picture: Picture) -> str:
+        return note(self.feature, picture)
+
+    def finds(self, picture: Picture) -> str:
+        return yes_or_no(self.holds(picture))
+
+    def concludes(self, pictures: Sequence[Picture]) -> str:
+        return ""
+
+    def holds(self, picture: Picture) -> bool:
+        raise NotImplementedError
+
+
+class _Comparing(_Noting):
+    """Nothing follows from one picture alone."""
+
+    def finds(self, picture: Picture) -> str:
+        return ""
+
 
 @dataclass(frozen=True)
-class Which:
+class Which(_Noting):
     """Which picture shows X."""
 
     feature: Feature
@@ -56,12 +89,9 @@ class Which:
         said = self.feature.say(self.value)
         return random.choice((f"Which picture {said}?", f"Give the number of the picture that {said}."))
 
-    def sees(self, picture: Picture) -> str:
-        return note(self.feature, picture)
-
 
 @dataclass(frozen=True)
-class HowMany:
+class HowMany(_Noting):
     """How many of the pictures show X."""
 
     feature: Feature
@@ -81,12 +111,12 @@ class HowMany:
         said = self.feature.say(self.value, plural=True)
         return random.choice((f"How many of the pictures {said}?", f"Count the pictures that {said}."))
 
-    def sees(self, picture: Picture) -> str:
-        return note(self.feature, picture)
+    def concludes(self, pictures: Sequence[Picture]) -> str:
+        return tally(self.holds, pictures)
 
 
 @dataclass(frozen=True)
-class OddOneOut:
+class OddOneOut(_Comparing):
     """All but one share a value."""
 
     feature: Feature
@@ -107,12 +137,13 @@ class OddOneOut:
             )
         )
 
-    def sees(self, picture: Picture) -> str:
-        return note(self.feature, picture)
+    def concludes(self, pictures: Sequence[Picture]) -> str:
+        (usual, _), (odd, _) = Counter(note(self.feature, picture) for picture in pictures).most_common(2)
+        return f"{odd}, not {usual}"
 
 
 @dataclass(frozen=True)
-class Extreme:
+class Extreme(_Comparing):
     """The picture of the greatest or least number; of what is known rather than seen, a join with facts."""
 
     feature: Feature
@@ -149,13 +180,19 @@ class Extreme:
         )
 
     def sees(self, picture: Picture) -> str:
-        return (
-            note(self.feature, picture) if self.feature.is_seen else f"{picture.label}, {note(self.feature, picture)}"
-        )
+        noted = note(self.feature, picture)
+        return noted if self.feature.is_seen else f"{picture.label}, {noted}"
+
+    def concludes(self, pictures: Sequence[Picture]) -> str:
+        best = max if self.ordering == "greatest" else min
+        return f"the {self.ordering}: {note(self.feature, best(pictures, key=self._number))}"
+
+    def _number(self, picture: Picture) -> float:
+        return picture.number(self.feature.name) or 0.0
 
 
 @dataclass(frozen=True)
-class Compared:
+class Compared(_Comparing):
     """The numbers of two pictures."""
 
     feature: Feature
@@ -171,12 +208,13 @@ class Compared:
         noun = self.feature.noun
         return f"Is the {noun} of picture 1 greater than, less than or equal to that of picture 2?"
 
-    def sees(self, picture: Picture) -> str:
-        return note(self.feature, picture)
+    def concludes(self, pictures: Sequence[Picture]) -> str:
+        sign = {"equal": "=", "greater": ">", "less": "<"}[self.answer(pictures)]
+        return f" {sign} ".join(note(self.feature, picture) for picture in pictures)
 
 
 @dataclass(frozen=True)
-class InOrder:
+class InOrder(_Comparing):
     """The pictures by their numbers."""
 
     feature: Feature
@@ -199,12 +237,13 @@ class InOrder:
             )
         )
 
-    def sees(self, picture: Picture) -> str:
-        return note(self.feature, picture)
+    def concludes(self, pictures: Sequence[Picture]) -> str:
+        order = [int(place) - 1 for place in self.answer(pictures).split(", ")]
+        return ", ".join(note(self.feature, pictures[place]) for place in order)
 
 
 @dataclass(frozen=True)
-class Claim:
+class Claim(_Noting):
     """A sentence about the set that is true or false."""
 
     feature: Feature
@@ -235,13 +274,25 @@ class Claim:
     def tell(self, random: Random) -> str:
         return f"True or false? {self.sentence()}"
 
-    def sees(self, picture: Picture) -> str:
-        return note(self.feature, picture)
+    def finds(self, picture: Picture) -> str:
+        return "" if self.quantity == "alike" else super().finds(picture)
+
+    def concludes(self, pictures: Sequence[Picture]) -> str:
+        return "" if self.quantity == "alike" else tally(self.holds, pictures)
 
 
 def note(feature: Feature, picture: Picture) -> str:
     """The values of a feature, as somebody jots them down."""
     return " ".join(feature.texts(picture)) or "none"
+
+
+def yes_or_no(holds: bool) -> str:
+    return "yes" if holds else "no"
+
+
+def tally(holds: Callable[[Picture], bool], pictures: Sequence[Picture]) -> str:
+    """`2 of 3`."""
+    return f"{sum(map(holds, pictures))} of {len(pictures)}"
 
 
 def only_place(holds: Callable[[Picture], bool], pictures: Sequence[Picture]) -> str | None:

@@ -9,7 +9,7 @@ from random import Random
 from typing import Literal
 
 from lib.sources.images.image_set import Part, Picture
-from lib.synthesis.vision.asks import only_place, truth
+from lib.synthesis.vision.asks import only_place, tally, truth, yes_or_no
 from lib.synthesis.vision.features import plural, with_article
 
 Relation = Literal["left of", "right of", "above", "below"]
@@ -36,16 +36,31 @@ class Thing:
         return " ".join(filter(None, (self.colour, plural(self.label or noun))))
 
 
+class _OfParts:
+    """Notes all parts of a picture, and whether a thing is among them."""
+
+    thing: Thing
+
+    def holds(self, picture: Picture) -> bool:
+        return any(map(self.thing.fits, picture.parts))
+
+    def sees(self, picture: Picture) -> str:
+        return list_parts(picture.parts)
+
+    def finds(self, picture: Picture) -> str:
+        return yes_or_no(self.holds(picture))
+
+    def concludes(self, pictures: Sequence[Picture]) -> str:
+        return ""
+
+
 @dataclass(frozen=True)
-class Contains:
+class Contains(_OfParts):
     """Which picture contains a thing."""
 
     thing: Thing
     noun: str
     kind = "which"
-
-    def holds(self, picture: Picture) -> bool:
-        return any(map(self.thing.fits, picture.parts))
 
     def answer(self, pictures: Sequence[Picture]) -> str | None:
         return only_place(self.holds, pictures)
@@ -54,23 +69,17 @@ class Contains:
         named = self.thing.named(self.noun)
         return random.choice((f"Which picture contains {named}?", f"In which picture is there {named}?"))
 
-    def sees(self, picture: Picture) -> str:
-        return list_parts(picture.parts)
-
 
 @dataclass(frozen=True)
-class Total:
+class Total(_OfParts):
     """How many things of a kind there are in all pictures."""
 
     thing: Thing
     noun: str
     kind = "count"
 
-    def holds(self, picture: Picture) -> bool:
-        return any(map(self.thing.fits, picture.parts))
-
     def answer(self, pictures: Sequence[Picture]) -> str | None:
-        return str(sum(self.thing.fits(part) for picture in pictures for part in picture.parts))
+        return str(sum(map(self._count, pictures)))
 
     def tell(self, random: Random) -> str:
         named = self.thing.named_several(self.noun)
@@ -78,12 +87,18 @@ class Total:
             (f"How many {named} are there in all pictures together?", f"Count the {named} of all pictures together.")
         )
 
-    def sees(self, picture: Picture) -> str:
-        return list_parts(picture.parts)
+    def finds(self, picture: Picture) -> str:
+        return str(self._count(picture))
+
+    def concludes(self, pictures: Sequence[Picture]) -> str:
+        return " + ".join(map(self.finds, pictures))
+
+    def _count(self, picture: Picture) -> int:
+        return sum(map(self.thing.fits, picture.parts))
 
 
 @dataclass(frozen=True)
-class Beside:
+class Beside(_OfParts):
     """In which picture one thing stands left of, right of, above or below another."""
 
     first: Thing
@@ -118,20 +133,17 @@ class Beside:
         )
 
     def sees(self, picture: Picture) -> str:
-        return list_parts(picture.parts)
+        return list_parts(picture.parts, with_places=True)
 
 
 @dataclass(frozen=True)
-class PartOf:
+class PartOf(_OfParts):
     """What has a colour in the picture that contains a thing: two steps."""
 
     thing: Thing
     colour: str
     noun: str
     kind = "detail"
-
-    def holds(self, picture: Picture) -> bool:
-        return any(map(self.thing.fits, picture.parts))
 
     def answer(self, pictures: Sequence[Picture]) -> str | None:
         place = only_place(self.holds, pictures)
@@ -144,12 +156,9 @@ class PartOf:
         named = self.thing.named(self.noun)
         return f"In the picture that contains {named}, which {self.noun} is {self.colour}?"
 
-    def sees(self, picture: Picture) -> str:
-        return list_parts(picture.parts)
-
 
 @dataclass(frozen=True)
-class Difference:
+class Difference(_OfParts):
     """What stands in the second picture in the one place where two pictures differ."""
 
     noun: str
@@ -158,8 +167,7 @@ class Difference:
     def answer(self, pictures: Sequence[Picture]) -> str | None:
         if len(pictures) != 2 or len(pictures[0].parts) != len(pictures[1].parts):
             return None
-        pairs = zip(pictures[0].parts, pictures[1].parts, strict=True)
-        changed = [(old, new) for old, new in pairs if old.image_id != new.image_id]
+        changed = self._changed(pictures)
         if len(changed) != 1 or changed[0][0].box != changed[0][1].box:
             return None
         return changed[0][1].label
@@ -172,20 +180,25 @@ class Difference:
             )
         )
 
-    def sees(self, picture: Picture) -> str:
-        return list_parts(picture.parts)
+    def finds(self, picture: Picture) -> str:
+        return ""
+
+    def concludes(self, pictures: Sequence[Picture]) -> str:
+        ((old, new),) = self._changed(pictures)
+        return f"{list_parts([new])}, not {list_parts([old])}"
+
+    def _changed(self, pictures: Sequence[Picture]) -> list[tuple[Part, Part]]:
+        pairs = zip(pictures[0].parts, pictures[1].parts, strict=True)
+        return [(old, new) for old, new in pairs if old.image_id != new.image_id]
 
 
 @dataclass(frozen=True)
-class EveryContains:
+class EveryContains(_OfParts):
     """A sentence about all scenes that is true or false."""
 
     thing: Thing
     noun: str
     kind = "statement"
-
-    def holds(self, picture: Picture) -> bool:
-        return any(map(self.thing.fits, picture.parts))
 
     def answer(self, pictures: Sequence[Picture]) -> str | None:
         return truth(all(map(self.holds, pictures)))
@@ -196,8 +209,8 @@ class EveryContains:
     def tell(self, random: Random) -> str:
         return f"True or false? {self.sentence()}"
 
-    def sees(self, picture: Picture) -> str:
-        return list_parts(picture.parts)
+    def concludes(self, pictures: Sequence[Picture]) -> str:
+        return tally(self.holds, pictures)
 
 
 def stands(first: Part, relation: Relation, second: Part, *, clearly: float = CLEARLY) -> bool:
@@ -209,6 +222,23 @@ def stands(first: Part, relation: Relation, second: Part, *, clearly: float = CL
     return offset > least
 
 
-def list_parts(parts: Sequence[Part]) -> str:
-    """`red 7, blue 3`, in reading order."""
-    return ", ".join(" ".join(filter(None, (part.colour, part.label))) for part in parts)
+def list_parts(parts: Sequence[Part], *, with_places: bool = False) -> str:
+    """`red 7, blue 3`, in reading order; with their places, `red 7 top left, blue 3 bottom right`."""
+    words = [(part.colour, part.label, _place(part, parts) if with_places else "") for part in parts]
+    return ", ".join(" ".join(filter(None, said)) for said in words)
+
+
+def _place(part: Part, parts: Sequence[Part]) -> str:
+    """`top left`: where it stands among all parts, as far as they lie apart."""
+    row, column = (_third(part, parts, axis) for axis in (1, 0))
+    return " ".join(filter(None, (("top", "", "bottom")[row], ("left", "", "right")[column])))
+
+
+def _third(part: Part, parts: Sequence[Part], axis: Literal[0, 1]) -> int:
+    """0, 1 or 2 along the axis; 1 where nothing lies clearly beside the others."""
+    middles = [(other.box[axis] + other.box[axis + 2]) / 2 for other in parts]
+    low, length = min(middles), max(middles) - min(middles)
+    if length <= CLEARLY * (part.box[axis + 2] - part.box[axis]):
+        return 1
+    own = (part.box[axis] + part.box[axis + 2]) / 2
+    return min(2, int(3 * (own - low) / length))

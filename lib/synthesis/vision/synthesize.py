@@ -34,6 +34,7 @@ FILTERS = ("drawn", "one answer", "every picture matters", "no guessing", "dupli
 DRAWS_PER_QUESTION = 60  # in vain, after which a split has no further questions
 MOST_LOOKS = 8
 TOLD_EVERY = 100
+TOGETHER = "all pictures together"
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,7 @@ def _row(item: _Kept, split: str, filters: tuple[str, ...]) -> dict:
     names = [picture.id for picture in item.pictures]
     digest = hashlib.sha256(" ".join([prompt, *names]).encode()).hexdigest()[:16]
     evidence = [_evidence(place, picture, item.ask) for place, picture in enumerate(item.pictures, start=1)]
+    evidence += _conclusion(item)
     looks = sum(bool(step["query"]) for step in evidence)
     return {
         "id": f"vision-{digest}",
@@ -190,8 +192,15 @@ def _evidence(place: int, picture: Picture, ask: Ask) -> dict:
         "title": f"picture {place}",
         "query": json.dumps(window) if window else "",
         "fact": f"Picture {place}: {ask.sees(picture)}",
-        "value": ask.sees(picture),
+        "value": ask.finds(picture),
     }
+
+
+def _conclusion(item: _Kept) -> list[dict]:
+    """What follows from all pictures together, where it takes a step."""
+    told = item.ask.concludes(item.pictures)
+    step = {"page_id": "", "title": TOGETHER, "query": "", "fact": told, "value": item.answer}
+    return [step] if told else []
 
 
 def _nothing_qualifies(split: str, pictures: Sequence[Picture], funnel: Funnel) -> SynthesisError:

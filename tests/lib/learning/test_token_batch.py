@@ -37,7 +37,7 @@ def prefixes(batch: MicroBatch) -> list[tuple[int, ...]]:
     seen = []
     for node in range(len(batch.ids)):
         row = torch.arange(node + 1) if batch.forest is None else attended(batch.forest, node)
-        assert batch.depth[row].tolist() == list(range(len(row)))
+        assert batch.positions[0, row].tolist() == list(range(len(row)))
         seen.append(tuple(batch.ids[row].tolist()))
     return seen
 

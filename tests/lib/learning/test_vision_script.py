@@ -63,6 +63,12 @@ def test_a_detour_never_takes_the_last_call_that_is_needed():
 
 
 def test_sights_come_out_of_evidence():
-    step = {"fact": "Picture 1: 3", "query": json.dumps([0, 25, 50, 75])}
-    assert Observation.of(step) == Observation("Picture 1: 3", (0, 25, 50, 75))
+    step = {"fact": "Picture 1: 3", "query": json.dumps([0, 25, 50, 75]), "value": "yes"}
+    assert Observation.of(step) == Observation("Picture 1: 3", (0, 25, 50, 75), "yes")
     assert Observation.of(step | {"query": ""}).box is None
+
+
+def test_what_follows_is_noted_behind_what_is_seen():
+    sights = (Observation("Picture 1: 3", None, "yes"), Observation("Picture 2: 5", None, "no"))
+    script = VisionScript(sights, "1", conclusion="1 of 2", detour_share=0.0, max_calls=6, seed=0)
+    assert script.next_turn("") == "Picture 1: 3 (yes)\nPicture 2: 5 (no)\n1 of 2\n<answer>1</answer>"

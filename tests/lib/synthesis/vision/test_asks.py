@@ -68,7 +68,7 @@ def test_the_answer_follows_from_what_the_pictures_show(ask, values, answer):
 
 LEFT = picture("left", parts=[part("3", "red", 0, 0), part("7", "blue", 60, 60)])
 RIGHT = picture("right", parts=[part("3", "blue", 60, 0), part("8", "red", 0, 60)])
-CLOSE = picture("close", parts=[part("3", "red", 20, 0), part("7", "blue", 26, 60)])
+CLOSE = picture("close", parts=[part("3", "red", 20, 0), part("7", "blue", 28, 60)])
 TWIN = picture("twin", parts=[part("5", "red", 0, 0), part("7", "blue", 60, 60)])
 
 
@@ -144,7 +144,7 @@ def test_without_attributes_labels_are_asked_about():
 
 
 def test_a_window_holds_all_parts_of_a_scene():
-    assert window_of(picture("a", parts=[part("1", "", 55, 5, 8), part("2", "", 80, 30, 8)])) == (50, 0, 100, 50)
+    assert window_of(picture("a", parts=[part("1", "", 52, 5, 8), part("2", "", 65, 15, 8)])) == (50, 0, 75, 25)
     assert window_of(LEFT) is None and window_of(picture("none")) is None
 
 
