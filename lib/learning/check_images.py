@@ -21,7 +21,7 @@ from lib.policy import attention
 from lib.policy.conversation import ChatFormat
 from lib.policy.image_features import join_tensors
 
-MOST_APART = 1e-3  # of log-probabilities in float32
+MOST_APART = 5e-4  # of log-probabilities in float32
 ASKED = "What do the pictures show?"
 
 
@@ -32,14 +32,15 @@ def check_images(model: torch.nn.Module, chat: ChatFormat, images: Sequence[Imag
     Raises:
         PolicyError: they differ.
     """
-    said = chat.encode_prompt([Message("user", (*images, ASKED))])
+    shown = [part for number, image in enumerate(images, start=1) for part in (f"Picture {number}: ", image, "\n")]
+    said = chat.encode_prompt([Message("user", (*shown, ASKED))])
     first = said.images[-1].end
     trained = [place >= first for place in range(len(said.tokens))]
     sample = Sample(said.tokens, trained, [0.0] * len(trained), images=tuple(said.images))
     (batch,) = make_micro_batches([sample], max_nodes=len(trained), encoder=chat.encoder)
     device = next(model.parameters()).device
     found = ActionLogProbs(model, dtype=torch.float32)(batch.to(device)).cpu()
-    apart = float((found - _own(model, chat, said.tokens, images)[first - 1 : -1]).abs().max())
+    apart = float((found - _own(model, chat, said.tokens, images)[first - 1 :]).abs().max())
     if not apart <= MOST_APART:
         raise PolicyError(
             f"{type(model).__name__} gives other probabilities after an image than its own code: log-probabilities "

@@ -16,6 +16,7 @@ from transformers import BatchFeature, PreTrainedTokenizerBase, ProcessorMixin
 
 from lib.environments.environment import ImageRef
 from lib.errors import PolicyError
+from lib.policy.grid_processor import GridProcessor
 
 # Opens an image, or the part of it inside a box.
 OpenImage = Callable[[str, tuple[int, int, int, int] | None], Image.Image]
@@ -36,7 +37,7 @@ class ImageEncoder:
         hidden: show a grey image of the same size in place of each, for a baseline that sees nothing.
     """
 
-    def __init__(self, processor: ProcessorMixin, open_image: OpenImage, *, hidden: bool = False):
+    def __init__(self, processor: ProcessorMixin | GridProcessor, open_image: OpenImage, *, hidden: bool = False):
         self._processor, self._open, self._hidden = processor, open_image, hidden
         self._written = _written_image(processor)
         self.patch_token: int = processor.image_token_id
@@ -84,7 +85,7 @@ class ImageEncoder:
         return tokens, {name: value for name, value in made.items() if name not in _TEXT_KEYS}
 
 
-def _written_image(processor: ProcessorMixin) -> str:
+def _written_image(processor: ProcessorMixin | GridProcessor) -> str:
     """How the model's chat template writes an image; its bare placeholder where the template takes texts only."""
     parts = [{"type": "image"}, {"type": "text", "text": _STAND_IN}]
     try:

@@ -26,6 +26,7 @@ from transformers import (
 from lib.errors import PolicyError
 from lib.policy import attention
 from lib.policy.conversation import ChatFormat
+from lib.policy.grid_processor import GridProcessor
 from lib.policy.image_encoder import ImageEncoder, OpenImage
 from lib.policy.quiet import quiet_transformers
 
@@ -118,15 +119,17 @@ def load_chat(checkpoint: Path, open_image: OpenImage | None = None, *, hidden: 
     return ChatFormat(tokenizer, ImageEncoder(load_processor(checkpoint), open_image, hidden=hidden))
 
 
-def load_processor(checkpoint: Path) -> ProcessorMixin:
+def load_processor(checkpoint: Path) -> ProcessorMixin | GridProcessor:
     """What makes a model's input of texts and images.
 
     Raises:
-        PolicyError: the model comes without one, or it is broken.
+        PolicyError: the model comes without one, it is broken, or needs a package that is not there.
     """
     try:
         with quiet_transformers():
             processor = AutoProcessor.from_pretrained(checkpoint, local_files_only=True, backend="pil")
+    except ImportError as error:
+        return _without_videos(checkpoint, error)
     except UNREADABLE as error:
         raise _does_not_load("processor", checkpoint, error) from error
     if not isinstance(processor, ProcessorMixin):
@@ -135,6 +138,19 @@ def load_processor(checkpoint: Path) -> ProcessorMixin:
             where=str(checkpoint),
             next_step="add processor_config.json or preprocessor_config.json from where the model comes from",
         )
+    return processor
+
+
+def _without_videos(checkpoint: Path, error: ImportError) -> GridProcessor:
+    """Where the processor lacks a package, its part for images, which may do without it."""
+    tokenizer = load_tokenizer(checkpoint)
+    try:
+        with quiet_transformers():
+            processor = GridProcessor.load(checkpoint, tokenizer)
+    except (ImportError, *UNREADABLE):
+        processor = None
+    if processor is None:
+        raise _does_not_load("processor", checkpoint, error) from error
     return processor
 
 
