@@ -66,7 +66,7 @@ def measure_decoding(store: ImageStore) -> None:
 def measure_questions(images: Path) -> None:
     settings = SynthesisSettings(domains=("vision",), num_questions=QUESTIONS)
     started = time.perf_counter()
-    made = synthesize(settings, images=images, seed=0, progress=Silent())
+    made = synthesize(settings, images=images, seed=0, progress=Silent(), scratch=images)
     seconds = time.perf_counter() - started
     print(f"{len(made.rows):,} questions in {seconds:.1f} s, {len(made.rows) / seconds:,.0f} a second")
     for row in made.funnel.rows():

@@ -67,6 +67,7 @@ def _from_images(work: Work, judge: Judge | None) -> Made:
         seed=work.seed,
         progress=work.progress,
         judge=judge,
+        scratch=work.scratch,
     )
 
 

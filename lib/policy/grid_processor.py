@@ -22,9 +22,7 @@ class GridProcessor:
         image_token_id: the placeholder's.
     """
 
-    def __init__(
-        self, image_processor: BaseImageProcessor, tokenizer: PreTrainedTokenizerBase, *, image_token_id: int
-    ):
+    def __init__(self, image_processor: BaseImageProcessor, tokenizer: PreTrainedTokenizerBase, *, image_token_id: int):
         self.image_processor, self.tokenizer, self.image_token_id = image_processor, tokenizer, image_token_id
         self.image_token: str = tokenizer.convert_ids_to_tokens(image_token_id)
 

@@ -122,7 +122,6 @@ class ModelRunner:
         output = (model if logits else model.base_model)(**arguments)
         return output.logits if logits else output.last_hidden_state
 
-
     def _rotary(
         self, batch: Sequence[Session], starts: Sequence[int], news: Sequence[list[int]], positions: torch.Tensor
     ) -> torch.Tensor:

@@ -94,6 +94,12 @@ class SynthesisSettings(Section):
         return self
 
     @model_validator(mode="after")
+    def somebody_sees_what_is_asked(self) -> SynthesisSettings:
+        if self.vision.questions == "seen" and not isinstance(self.writer, OpenAIWriter):
+            raise ValueError("vision.questions=seen needs writer.type=openai, since nobody else looks at the images")
+        return self
+
+    @model_validator(mode="after")
     def hops_form_a_range(self) -> SynthesisSettings:
         if self.min_hops > self.max_hops:
             raise ValueError("min_hops must not exceed max_hops, since no path could have a length in between")

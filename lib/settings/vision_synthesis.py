@@ -14,6 +14,12 @@ Kind = Literal[
 
 
 class VisionSynthesisSettings(Section):
+    questions: Literal["known", "seen"] = "known"
+    """About what labels, attributes and layouts say of the images, which a writer only words; or about what an
+    endpoint (synthesis.writer.type=openai) sees on them, of which nothing need be known."""
+    solver_attempts: int = Field(2, ge=1, le=16)
+    """Attempts of an endpoint at a question: more than half must be right with all pictures, and not all may be
+    with all pictures hidden, nor with any one of them missing."""
     kinds: dict[Kind, Annotated[float, Field(ge=0)]] = {}
     """How often questions are of a kind, relative to the others; those that are not named have 1, and 0 leaves a kind
     out. In turn: which picture shows a thing, how many do, which has the greatest number, in which order they are,

@@ -17,6 +17,7 @@ SUBSTITUTES = 40  # pictures that are tried in the place of one
 SLACK = 4  # answers that may come before their shares are looked at
 EXCESS = 1.3  # share of an answer among those of its kind, over that of an even spread
 OPEN_ANSWERS = 5  # an even spread of answers that are no place, truth or comparison has so many, at least
+OF_PLACES = ("which", "odd one out", "spatial", "fact", "compare")  # kinds whose answers are pictures
 CLOSED = {"true": 2, "false": 2, "greater": 3, "less": 3, "equal": 3}
 
 
@@ -34,20 +35,20 @@ class Checker:
         """Whether, for each picture, one of its collection in its place would change the answer."""
         return all(self._is_needed(place, ask, pictures) for place in range(len(pictures)))
 
-    def is_guessable(self, ask: Ask, number: int, answer: str) -> bool:
+    def is_guessable(self, kind: str, number: int, answer: str) -> bool:
         """Whether this answer is given so often that whoever always gives it, without looking, does well."""
-        counts = self._answers[self._key(ask, number, answer)]
-        even = CLOSED.get(answer) or (number if _is_place(ask) else max(OPEN_ANSWERS, len(counts)))
+        counts = self._answers[self._key(kind, number, answer)]
+        even = CLOSED.get(answer) or (number if kind in OF_PLACES else max(OPEN_ANSWERS, len(counts)))
         return counts[answer] + 1 > SLACK + EXCESS * counts.total() / even
 
-    def count(self, ask: Ask, number: int, answer: str) -> None:
+    def count(self, kind: str, number: int, answer: str) -> None:
         """Note the answer of a question that is kept."""
-        self._answers[self._key(ask, number, answer)][answer] += 1
+        self._answers[self._key(kind, number, answer)][answer] += 1
 
     @staticmethod
-    def _key(ask: Ask, number: int, answer: str) -> tuple[str, int]:
+    def _key(kind: str, number: int, answer: str) -> tuple[str, int]:
         """What an answer is compared with: those of the kind, and of as many pictures where it is one of them."""
-        return (ask.kind, 0) if answer in CLOSED else (ask.kind, number)
+        return (kind, 0) if answer in CLOSED else (kind, number)
 
     def _is_needed(self, place: int, ask: Ask, pictures: Sequence[Picture]) -> bool:
         answer = ask.answer(pictures)
@@ -57,7 +58,3 @@ class Checker:
             if ask.answer([*pictures[:place], other, *pictures[place + 1 :]]) != answer:
                 return True
         return False
-
-
-def _is_place(ask: Ask) -> bool:
-    return ask.kind in ("which", "odd one out", "spatial", "fact", "compare")

@@ -51,6 +51,7 @@ class Drawer:
         pools = [_make_pool(name, [item for item in pictures if item.collection == name]) for name in names]
         weights = settings.collections
         pools = [pool for pool in pools if len(pool.pictures) > 1 and weights.get(pool.name, 1.0) > 0]
+        self._pools, self._weights = pools, [weights.get(pool.name, 1.0) for pool in pools]
         self._choices = [
             (kind, pool, weight * weights.get(pool.name, 1.0) / len(fitting))
             for kind, draw in DRAWS.items()
@@ -60,7 +61,7 @@ class Drawer:
 
     @property
     def is_empty(self) -> bool:
-        return not self._choices
+        return not (self._choices if self._settings.questions == "known" else self._pools)
 
     def draw(self) -> Drawn | None:
         """A question with its pictures; None where chance found no pictures for it."""
@@ -68,6 +69,15 @@ class Drawer:
         kind, pool, _ = self._random.choices(self._choices, weights=weights)[0]
         number = self._random.randint(self._settings.min_pictures, self._settings.max_pictures)
         return DRAWS[kind].draw(pool, number, self._random)
+
+    def draw_group(self) -> tuple[Kind, tuple[Picture, ...]] | None:
+        """Pictures of one collection, no two alike, and a kind of question for them, whatever is known of them."""
+        pool = self._random.choices(self._pools, weights=self._weights)[0]
+        kinds = [kind for kind in DRAWS if self._settings.kinds.get(kind, 1.0)]
+        kind = self._random.choices(kinds, weights=[self._settings.kinds.get(kind, 1.0) for kind in kinds])[0]
+        number = self._random.randint(self._settings.min_pictures, self._settings.max_pictures)
+        pictures = _choose(pool.pictures, [lambda picture: True] * number, self._random)
+        return pictures and (kind, pictures)
 
 
 @dataclass(frozen=True)

@@ -1,48 +1,51 @@
 """Images -> questions over several of them, and the funnel that they came through.
 
-In: an `images` artifact and settings. Out: rows of the questions table. The roles are the collector (draw), the
-questioner (tell), the solver and the checker; offline all of them go by what is known of the images.
+In: an `images` artifact and settings. Out: rows of the questions table. A collector draws groups of pictures, offline
+checks say which of them can be asked about, and a team makes questions of those.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 
 from lib.errors import SynthesisError
 from lib.progress import Progress
+from lib.reply_log import ReplyLog
 from lib.seeds import derive_seed
+from lib.settings import synthesis as settings_module
 from lib.settings.synthesis import SynthesisSettings
+from lib.settings.vision_synthesis import Kind
 from lib.sources.images.image_set import ImageStore, Picture
 from lib.synthesis.filters.difficulty import within_successes
 from lib.synthesis.funnel import Funnel
 from lib.synthesis.judge import Exercise, Judge
 from lib.synthesis.question_set import Made, wanted_by_split
-from lib.synthesis.vision.asks import Ask
 from lib.synthesis.vision.checks import Checker
 from lib.synthesis.vision.draw import Drawer
-from lib.synthesis.vision.windows import window_of
+from lib.synthesis.vision.endpoint_team import EndpointTeam
+from lib.synthesis.vision.team import Declined, Draft, Team, TemplateTeam, Told
 
 logger = logging.getLogger("ropewalk.synthesis")
 
-FILTERS = ("drawn", "one answer", "every picture matters", "no guessing", "duplicates")
+DRAWN, UNIQUE, NEEDED, GUESSED, TWICE = "drawn", "one answer", "every picture matters", "no guessing", "duplicates"
 DRAWS_PER_QUESTION = 60  # in vain, after which a split has no further questions
+MOST_DECLINED = 4  # drafts of a team in vain, for each question that is wanted
+ROUND = 100  # drafts that a team gets at once, at most
 MOST_LOOKS = 8
-TOLD_EVERY = 100
-TOGETHER = "all pictures together"
 
-
-@dataclass(frozen=True)
-class _Kept:
-    ask: Ask
-    pictures: tuple[Picture, ...]
-    answer: str
-    seed: int
+TEAMS: dict[type, Callable[..., Team]] = {
+    settings_module.TemplateWriter: lambda settings, store, scratch: TemplateTeam(),
+    settings_module.OpenAIWriter: lambda settings, store, scratch: EndpointTeam(
+        settings.writer,
+        store=store,
+        attempts=settings.vision.solver_attempts,
+        log=ReplyLog(scratch / "vision-team.jsonl"),
+    ),
+}
 
 
 def synthesize(
@@ -52,6 +55,7 @@ def synthesize(
     seed: int,
     progress: Progress,
     judge: Judge | None = None,
+    scratch: Path,
 ) -> Made:
     """The questions of all splits.
 
@@ -59,16 +63,21 @@ def synthesize(
         images: the folder of the artifact.
         judge: makes the attempts at each question that say whether it is too easy or too vague; without it, that
             check is left out, and a row's ``filters_passed`` lacks it.
+        scratch: a folder in which an endpoint's replies outlive a failure, so that they are not paid for twice.
 
-    Raises SynthesisError where a split gets no question.
+    Raises SynthesisError where a split gets no question, EndpointError where an endpoint fails for good.
     """
-    pictures = ImageStore(images).pictures()
-    filters = (*FILTERS, "difficulty") if judge else FILTERS
+    store = ImageStore(images)
+    team = TEAMS[type(settings.writer)](settings, store, scratch)
+    order = (DRAWN, UNIQUE, NEEDED, GUESSED, TWICE, *team.roles)
+    if settings.vision.questions == "seen":  # whose answers the team alone knows
+        order = (DRAWN, *team.roles, GUESSED, TWICE)
+    filters = (*order, "difficulty") if judge else order
     funnel, rows = Funnel(filters), []
     shares = {"validation_share": settings.validation_share, "test_share": settings.test_share}
     for split, wanted in wanted_by_split(settings.num_questions, **shares).items():
-        own = [picture for picture in pictures if picture.split == split]
-        kept = _fill(own, wanted, settings, funnel, split, seed, progress)
+        own = [picture for picture in store.pictures() if picture.split == split]
+        kept = _Filling(own, settings, team, funnel, split, derive_seed(seed, "vision", split), progress).fill(wanted)
         if not kept:
             raise _nothing_qualifies(split, own, funnel)
         if len(kept) < wanted:
@@ -79,63 +88,115 @@ def synthesize(
                 f"{len(kept):,}",
                 f"{wanted:,}",
             )
-        rows += _judged([_row(item, split, filters) for item in kept], settings, funnel, judge)
-    progress.update(len(rows), len(rows), f"{len(rows):,} questions about images")
-    return Made(rows, funnel, judge.usage.tokens if judge else 0)
+        made = [_row(*pair, split, team.name, filters) for pair in kept]
+        rows += _judged(made, settings, funnel, judge)
+    usages = [user.usage for user in (team, judge) if user]
+    progress.update(len(rows), len(rows), f"{len(rows):,} questions about images{''.join(u.note() for u in usages)}")
+    return Made(rows, funnel, sum(usage.tokens for usage in usages))
 
 
-def _fill(
-    pictures: Sequence[Picture],
-    wanted: int,
-    settings: SynthesisSettings,
-    funnel: Funnel,
-    split: str,
-    seed: int,
-    progress: Progress,
-) -> list[_Kept]:
-    random = Random(derive_seed(seed, "vision", split))
-    drawer, checker = Drawer(pictures, settings.vision, random), Checker(pictures, random)
-    kept: list[_Kept] = []
-    seen: set[tuple[object, ...]] = set()
-    in_vain = 0
-    while not drawer.is_empty and len(kept) < wanted and in_vain < DRAWS_PER_QUESTION * wanted:
-        in_vain += 1
-        drawn = drawer.draw()
-        if drawn is None:
-            funnel.count("drawn", "no pictures for it")
-            continue
-        funnel.count("drawn")
-        ask, group = drawn
-        answer = ask.answer(group)
-        key = (ask, *sorted(picture.id for picture in group))
-        fault = _fault(ask, group, answer, checker, key in seen)
-        for filter_ in FILTERS[1:]:
-            is_fault = fault is not None and fault[0] == filter_
-            funnel.count(filter_, fault[1] if is_fault else "", example=ask.tell(random) if is_fault else "")
-            if is_fault:
+class _Filling:
+    """The questions of one split, in rounds that collector, offline checks and team take in turn."""
+
+    def __init__(
+        self,
+        pictures: Sequence[Picture],
+        settings: SynthesisSettings,
+        team: Team,
+        funnel: Funnel,
+        split: str,
+        seed: int,
+        progress: Progress,
+    ):
+        self._team, self._funnel, self._split, self._seed, self._progress = team, funnel, split, seed, progress
+        self._random = Random(seed)
+        self._drawer = Drawer(pictures, settings.vision, self._random)
+        self._checker = Checker(pictures, self._random)
+        self._draw = self._draw_known if settings.vision.questions == "known" else self._draw_group
+        self._seen: set[tuple[object, ...]] = set()
+        self._num_drafts = 0
+
+    def fill(self, wanted: int) -> list[tuple[Draft, Told]]:
+        kept: list[tuple[Draft, Told]] = []
+        while len(kept) < wanted and self._num_drafts < MOST_DECLINED * wanted + ROUND:
+            drafts = self._draw_round(min(ROUND, wanted - len(kept)))
+            if not drafts:
                 break
-        if fault:
-            continue
-        seen.add(key)
-        checker.count(ask, len(group), answer)
-        kept.append(_Kept(ask, group, answer, derive_seed(seed, "vision", split, len(kept))))
+            kept += self._passed(drafts, self._team.tell(drafts))
+            told = f"questions about images, {self._split}{self._team.usage.note()}"
+            self._progress.update(len(kept), wanted, told)
+        return kept
+
+    def _draw_round(self, number: int) -> list[Draft]:
+        """Fewer where the pictures have no further ones."""
+        drafts: list[Draft] = []
         in_vain = 0
-        if len(kept) % TOLD_EVERY == 0:
-            progress.update(len(kept), wanted, f"questions about images, {split}")
-    return kept
+        while not self._drawer.is_empty and len(drafts) < number and in_vain < DRAWS_PER_QUESTION * number:
+            if draft := self._draw():
+                drafts.append(draft)
+                self._num_drafts += 1
+                in_vain = 0
+            in_vain += 1
+        return drafts
 
+    def _draw_known(self) -> Draft | None:
+        """What is known of the pictures says what to ask, and whether it holds."""
+        drawn = self._drawer.draw()
+        if not self._passes(DRAWN, drawn is not None, "no pictures for it"):
+            return None
+        ask, pictures = drawn
+        answer, sentence = ask.answer(pictures), ask.tell(self._random)
+        if not self._passes(UNIQUE, answer is not None, "none, or several", sentence):
+            return None
+        is_needed = self._checker.needs_every_picture(ask, pictures)
+        if not self._passes(NEEDED, is_needed, "the others settle it", sentence):
+            return None
+        if not self._is_fresh(ask.kind, pictures, ask, sentence, answer):
+            return None
+        return Draft(ask.kind, pictures, self._next_seed(), ask, sentence, answer)
 
-def _fault(
-    ask: Ask, pictures: Sequence[Picture], answer: str | None, checker: Checker, is_known: bool
-) -> tuple[str, str] | None:
-    """The filter that a question does not pass, and the reason."""
-    if answer is None:
-        return "one answer", "none, or several"
-    if not checker.needs_every_picture(ask, pictures):
-        return "every picture matters", "the others settle it"
-    if checker.is_guessable(ask, len(pictures), answer):
-        return "no guessing", "the answer is given too often"
-    return ("duplicates", "the same pictures, the same question") if is_known else None
+    def _draw_group(self) -> Draft | None:
+        """Nothing is known but that the pictures belong together."""
+        drawn = self._drawer.draw_group()
+        if not self._passes(DRAWN, drawn is not None, "no pictures for it"):
+            return None
+        return Draft(*drawn, self._next_seed())
+
+    def _passed(self, drafts: Sequence[Draft], answers: Sequence[Told | Declined]) -> list[tuple[Draft, Told]]:
+        kept = []
+        for draft, told in zip(drafts, answers, strict=True):
+            declined = told if isinstance(told, Declined) else None
+            for role in self._team.roles:
+                is_end = declined is not None and declined.role == role
+                reason, example = (declined.reason, declined.example) if is_end else ("", "")
+                self._funnel.count(role, reason, example=example)
+                if is_end:
+                    break
+            if declined:
+                continue
+            # What is drawn with its answer was looked at then, so that a round does not fill with one answer.
+            if draft.ask or self._is_fresh(draft.kind, draft.pictures, told.prompt, told.prompt, told.answer):
+                kept.append((draft, told))
+        return kept
+
+    def _is_fresh(self, kind: Kind, pictures: Sequence[Picture], asked: object, sentence: str, answer: str) -> bool:
+        """Whether the answer is not given too often, nor the same asked already; if so, it counts from now on."""
+        is_open = not self._checker.is_guessable(kind, len(pictures), answer)
+        if not self._passes(GUESSED, is_open, "the answer is given too often", sentence):
+            return False
+        key = (asked, *sorted(picture.id for picture in pictures))
+        if not self._passes(TWICE, key not in self._seen, "the same pictures, the same question", sentence):
+            return False
+        self._seen.add(key)
+        self._checker.count(kind, len(pictures), answer)
+        return True
+
+    def _passes(self, filter_: str, holds: bool, reason: str, example: str = "") -> bool:
+        self._funnel.count(filter_, "" if holds else reason, example="" if holds else example)
+        return holds
+
+    def _next_seed(self) -> int:
+        return derive_seed(self._seed, self._num_drafts)
 
 
 def _judged(rows: list[dict], settings: SynthesisSettings, funnel: Funnel, judge: Judge | None) -> list[dict]:
@@ -154,53 +215,31 @@ def _judged(rows: list[dict], settings: SynthesisSettings, funnel: Funnel, judge
     return kept
 
 
-def _row(item: _Kept, split: str, filters: tuple[str, ...]) -> dict:
+def _row(draft: Draft, told: Told, split: str, writer: str, filters: tuple[str, ...]) -> dict:
     """A row of data_contracts.questions.QUESTIONS."""
-    prompt = item.ask.tell(Random(item.seed))
-    names = [picture.id for picture in item.pictures]
-    digest = hashlib.sha256(" ".join([prompt, *names]).encode()).hexdigest()[:16]
-    evidence = [_evidence(place, picture, item.ask) for place, picture in enumerate(item.pictures, start=1)]
-    evidence += _conclusion(item)
-    looks = sum(bool(step["query"]) for step in evidence)
+    names = [picture.id for picture in draft.pictures]
+    digest = hashlib.sha256(" ".join([told.prompt, *names]).encode()).hexdigest()[:16]
+    looks = sum(bool(step["query"]) for step in told.evidence)
     return {
         "id": f"vision-{digest}",
         "domain": "vision",
-        "prompt": prompt,
-        "answer": item.answer,
+        "prompt": told.prompt,
+        "answer": told.answer,
         "aliases": [],
         "split": split,
         "hops": looks,
         "difficulty": min(1.0, (len(names) + looks) / (2 * MOST_LOOKS)),
-        "evidence": evidence,
+        "evidence": list(told.evidence),
         "images": names,
         "database_id": None,
         "gold_sql": None,
-        "level": item.ask.kind,
+        "level": draft.kind,
         "source_ids": names,
-        "relations": [item.ask.kind, item.pictures[0].collection],
-        "writer": "template",
+        "relations": [draft.kind, draft.pictures[0].collection],
+        "writer": writer,
         "filters_passed": list(filters),
-        "seed": item.seed,
+        "seed": draft.seed,
     }
-
-
-def _evidence(place: int, picture: Picture, ask: Ask) -> dict:
-    """What is seen on a picture, and where one has to look closer for it."""
-    window = window_of(picture)
-    return {
-        "page_id": picture.id,
-        "title": f"picture {place}",
-        "query": json.dumps(window) if window else "",
-        "fact": f"Picture {place}: {ask.sees(picture)}",
-        "value": ask.finds(picture),
-    }
-
-
-def _conclusion(item: _Kept) -> list[dict]:
-    """What follows from all pictures together, where it takes a step."""
-    told = item.ask.concludes(item.pictures)
-    step = {"page_id": "", "title": TOGETHER, "query": "", "fact": told, "value": item.answer}
-    return [step] if told else []
 
 
 def _nothing_qualifies(split: str, pictures: Sequence[Picture], funnel: Funnel) -> SynthesisError:
