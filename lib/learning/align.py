@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
@@ -49,25 +50,27 @@ SCENE_SHARE = 0.75  # of the pictures that are shown, where there are scenes and
 WARMUP_STEPS = 10
 ASKED = "What does the picture show?"
 
+SAVED, SAVE_EVERY = "alignment.pt", 10  # steps; what is saved takes a few megabytes
+
 Shown = tuple[Picture, ImageRef]
 
 
 def main(job: Job) -> None:
     base = job.inputs["base"] / CHECKPOINT
-    log = StepLog(job.scratch / "steps.jsonl", resumed_step=0)
     if has_vision(base):
         _check_own(base, ImageStore(job.inputs["images"]))
         shutil.copytree(base, job.out / CHECKPOINT)
-        log.write(job.out / "steps.parquet")
+        StepLog(job.scratch / "steps.jsonl", resumed_step=0).write(job.out / "steps.parquet")
         job.progress.update(1, 1, "the model sees already")
         return
     settings, store = job.settings.align, ImageStore(job.inputs["images"])
     model, processor = attach_vision(
         load_model(base), load_tokenizer(base), settings.vision, seed=derive_seed(job.seed, "vision encoder")
     )
-    Alignment(model.to(own_device()), ImageEncoder(processor, store.open), store, job, log).run(settings)
+    alignment = Alignment(model.to(own_device()), ImageEncoder(processor, store.open), store, job)
+    alignment.run(settings)
     write_vision_checkpoint(model, processor, job.out / CHECKPOINT)
-    log.write(job.out / "steps.parquet")
+    alignment.write_steps(job.out / "steps.parquet")
 
 
 def _check_own(checkpoint: Path, store: ImageStore) -> None:
@@ -77,11 +80,20 @@ def _check_own(checkpoint: Path, store: ImageStore) -> None:
     check_images(model, load_chat(checkpoint, store.open), shown, where=checkpoint)
 
 
+@dataclass(frozen=True)
+class _Phase:
+    name: str
+    steps: int
+    batch_size: int
+    peak: float  # learning rate
+    loss: Callable[[Sequence[Shown]], torch.Tensor]
+
+
 class Alignment:
     """One model that learns to see."""
 
-    def __init__(self, model: torch.nn.Module, encoder: ImageEncoder, store: ImageStore, job: Job, log: StepLog):
-        self._model, self._encoder, self._job, self._log = model, encoder, job, log
+    def __init__(self, model: torch.nn.Module, encoder: ImageEncoder, store: ImageStore, job: Job):
+        self._model, self._encoder, self._job = model, encoder, job
         self._chat = ChatFormat(encoder.tokenizer, encoder)
         train = [picture for picture in store.pictures() if picture.split == "train"]
         if not train:
@@ -90,83 +102,96 @@ class Alignment:
         self._others = [picture for picture in train if not picture.parts]
         self._device = own_device()
         self._dtype = DTYPES[job.settings.workers.precision]
-        self._step = 0
+        self._eyes = {"encoder": model.model.vision_model, "connector": model.model.connector}
+        self._saved = job.scratch / SAVED
+        self._resumed_step = self._resume()
+        self._log = StepLog(job.scratch / "steps.jsonl", resumed_step=self._resumed_step)
 
     def run(self, settings: AlignSettings) -> None:
-        """Both phases; the language model's own weights are the same afterwards."""
+        """Both phases, from where an earlier run was cut; the language model's own weights stay as they are."""
         model = self._model
-        trained = [*model.model.vision_model.parameters(), *model.model.connector.parameters()]
         model.requires_grad_(False)
-        for parameter in trained:
-            parameter.requires_grad_(True)
+        for module in self._eyes.values():
+            module.requires_grad_(True)
         model.train()
-        total = settings.word_steps + settings.caption_steps
-        words = _Words(self._model, self._encoder, settings)
-        self._phase(
-            trained,
-            settings.word_steps,
-            settings.word_learning_rate,
-            settings.word_batch_size,
-            words.loss,
-            total,
-            "words",
-        )
+        words = _Words(model, self._encoder, settings, map(_shown, [*self._scenes, *self._others]))
         captions = ActionLogProbs(model, dtype=self._dtype)
-        self._phase(
-            trained,
-            settings.caption_steps,
-            settings.caption_learning_rate,
-            settings.caption_batch_size,
-            lambda shown: self._caption_loss(captions, shown),
-            total,
-            "captions",
+        phases = (
+            _Phase("words", settings.word_steps, settings.word_batch_size, settings.word_learning_rate, words.loss),
+            _Phase(
+                "captions",
+                settings.caption_steps,
+                settings.caption_batch_size,
+                settings.caption_learning_rate,
+                lambda shown: self._caption_loss(captions, shown),
+            ),
         )
+        self._total = sum(phase.steps for phase in phases)
+        first = 0  # of a phase, counted over all of them
+        for phase in phases:
+            if first + phase.steps > self._resumed_step:
+                self._train(phase, first)
+            first += phase.steps
         model.requires_grad_(True).eval()
 
-    def _phase(
-        self,
-        parameters: Sequence[torch.nn.Parameter],
-        steps: int,
-        peak: float,
-        batch_size: int,
-        loss_of: Callable[[Sequence[Shown]], torch.Tensor],
-        total: int,
-        what: str,
-    ) -> None:
-        optimizer = torch.optim.AdamW(parameters, lr=peak, betas=(0.9, 0.98), weight_decay=0.01)
-        random = Random(derive_seed(self._job.seed, "align", what))
-        for step in range(steps):
+    def write_steps(self, path: Path) -> None:
+        """The table of data_contracts.training.STEPS."""
+        self._log.write(path)
+
+    def _train(self, phase: _Phase, first: int) -> None:
+        parameters = [parameter for module in self._eyes.values() for parameter in module.parameters()]
+        optimizer = torch.optim.AdamW(parameters, lr=phase.peak, betas=(0.9, 0.98), weight_decay=0.01)
+        begin = max(0, self._resumed_step - first)
+        if begin:
+            optimizer.load_state_dict(self._state["optimizer"])
+        for step in range(begin, phase.steps):
             started = time.perf_counter()
-            rate = cosine_with_warmup(step, peak=peak, warmup_steps=WARMUP_STEPS, steps=steps)
+            # The pictures of a step depend on nothing but its number, so that a resumed run sees the same.
+            random = Random(derive_seed(self._job.seed, "align", phase.name, step))
+            rate = cosine_with_warmup(step, peak=phase.peak, warmup_steps=WARMUP_STEPS, steps=phase.steps)
             for group in optimizer.param_groups:
                 group["lr"] = rate
             with torch.autocast(self._device.type, dtype=self._dtype, enabled=self._dtype != torch.float32):
-                loss = loss_of([self._draw(random) for _ in range(batch_size)])
+                loss = phase.loss([self._draw(random) for _ in range(phase.batch_size)])
             optimizer.zero_grad()
             loss.backward()
             norm = torch.nn.utils.clip_grad_norm_(parameters, MAX_GRAD_NORM)
             optimizer.step()
-            self._step += 1
+            done = first + step + 1
             self._log.append(
-                step=self._step,
+                step=done,
                 loss=loss.item(),
                 learning_rate=rate,
                 grad_norm=norm.item(),
-                num_episodes=batch_size,
+                num_episodes=phase.batch_size,
                 num_tokens=0,
                 num_action_tokens=0,
                 seconds_train=time.perf_counter() - started,
             )
-            self._job.progress.update(self._step, total, f"{what}, loss {loss.item():.3f}")
+            if done % SAVE_EVERY == 0:
+                self._save(done, optimizer)
+            self._job.progress.update(done, self._total, f"{phase.name}, loss {loss.item():.3f}")
+
+    def _save(self, step: int, optimizer: torch.optim.Optimizer) -> None:
+        weights = {name: module.state_dict() for name, module in self._eyes.items()}
+        unfinished = self._saved.with_suffix(".new")
+        torch.save({"step": step, "optimizer": optimizer.state_dict(), **weights}, unfinished)
+        unfinished.replace(self._saved)
+
+    def _resume(self) -> int:
+        """Load what an earlier run has saved, and return its step."""
+        if not self._saved.is_file():
+            return 0
+        self._state = torch.load(self._saved, map_location=self._device, weights_only=True)
+        for name, module in self._eyes.items():
+            module.load_state_dict(self._state[name])
+        return self._state["step"]
 
     def _draw(self, random: Random) -> Shown:
         """A picture, or the window of a scene in which one has to look closer."""
         takes_scene = self._scenes and (not self._others or random.random() < SCENE_SHARE)
         picture = random.choice(self._scenes if takes_scene else self._others)
-        window = window_of(picture)
-        if window is None or random.random() < WHOLE_SHARE:
-            return picture, ImageRef(picture.id)
-        return picture, ImageRef(picture.id, in_pixels(window, picture))
+        return (picture, ImageRef(picture.id)) if random.random() < WHOLE_SHARE else _shown(picture)
 
     def _caption_loss(self, captions: ActionLogProbs, shown: Sequence[Shown]) -> torch.Tensor:
         samples = [self._captioned(*one) for one in shown]
@@ -183,18 +208,31 @@ class Alignment:
         return Sample(tokens, trained, [0.0] * len(tokens), images=tuple(said.images))
 
 
-class _Words:
-    """The loss of the first phase."""
+def _shown(picture: Picture) -> Shown:
+    """As a whole, or the window in which one has to look closer."""
+    window = window_of(picture)
+    return picture, ImageRef(picture.id, None if window is None else in_pixels(window, picture))
 
-    def __init__(self, model: torch.nn.Module, encoder: ImageEncoder, settings: AlignSettings):
+
+class _Words:
+    """The loss of the first phase.
+
+    Args:
+        met: everything that is to be told apart; its words are there from the first step on.
+    """
+
+    def __init__(self, model: torch.nn.Module, encoder: ImageEncoder, settings: AlignSettings, met: Iterable[Shown]):
         self._model, self._encoder = model, encoder
         side = round(settings.vision.tokens**0.5)
         self._targets = WordTargets(lambda text: encoder.tokenizer.encode(text, add_special_tokens=False), side)
+        for picture, image in met:
+            for box in dict.fromkeys((None, image.box)):
+                self._targets.of(picture, box)
         vectors = model.get_input_embeddings().weight
         self._length = vectors.norm(dim=-1).mean()
 
     def loss(self, shown: Sequence[Shown]) -> torch.Tensor:
-        """Cross entropy between each cell's words and its token's cosines with all words met so far."""
+        """Cross entropy between each cell's words and its token's cosines with all words."""
         tensors = join_tensors([self._encoder.tensors(image) for _, image in shown])
         device = self._length.device
         features = image_features(self._model, {name: value.to(device) for name, value in tensors.items()}).float()

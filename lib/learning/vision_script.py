@@ -1,6 +1,7 @@
 """The way through a question's pictures: it looks closer where it has to, notes what each shows, and answers.
 
-A detour looks at a picture again, or has its note confirmed, that could be read at once.
+It says where what is small stands before it points there. A detour looks at a picture again, or has its note
+confirmed, that could be read at once.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 
 from lib.learning.oracle import NOTHING
 from lib.policy.tool_calls import render_tool_call
+from lib.synthesis.vision.windows import SMALL, words_of_place
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ class VisionScript:
             is_detour = self._place == self._detour
             if not self._looked and (sight.box is not None or is_detour):
                 self._looked = True
+                if sight.box is not None:
+                    noted.append(_where(number, sight.box))
                 return "\n".join([*noted, self._look(sight, number)])
             noted.append(sight.noted)
             self._place += 1
@@ -83,3 +87,9 @@ class VisionScript:
         if self._confirms:
             return render_tool_call("confirm", {"image": number, "statement": sight.fact})
         return render_tool_call("look_again", {"image": number})
+
+
+def _where(number: int, box: Sequence[float]) -> str:
+    """`Picture 2: small, upper third`."""
+    row, column = words_of_place((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
+    return f"Picture {number}: {SMALL}, {row} {column}"

@@ -13,10 +13,9 @@ from itertools import product
 
 from lib.sources.images.image_set import Box, Picture
 from lib.synthesis.vision.captions import share_inside, words_of
+from lib.synthesis.vision.windows import SMALL, words_of_place
 
-NOTHING, SMALL = "nothing", "small"
-ROWS = ("top", "upper", "lower", "bottom")
-COLUMNS = ("first", "second", "third", "last")
+NOTHING = "nothing"
 LEAST_COVERED = 0.15  # of a cell, by a part that it shows
 
 
@@ -64,7 +63,6 @@ def _words_at(picture: Picture, cell: tuple[float, float, float, float]) -> list
     if most < LEAST_COVERED:
         return [NOTHING]
     if part.box[2] - part.box[0] < cell[2] - cell[0]:
-        down = (cell[1] + cell[3]) / 2 / picture.height
-        right = (cell[0] + cell[2]) / 2 / picture.width
-        return [SMALL, ROWS[int(len(ROWS) * down)], COLUMNS[int(len(COLUMNS) * right)]]
+        right, down = ((cell[axis] + cell[axis + 2]) / 2 for axis in (0, 1))
+        return [SMALL, *words_of_place(100 * right / picture.width, 100 * down / picture.height)]
     return list(filter(None, (part.colour, *part.label.split())))

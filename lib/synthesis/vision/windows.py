@@ -8,6 +8,8 @@ from itertools import product
 from lib.sources.images.image_set import Part, Picture
 
 STARTS, LENGTH = (0, 25, 50, 75), 25
+ROWS, COLUMNS = ("top", "upper", "lower", "bottom"), ("first", "second", "third", "last")
+SMALL = "small"
 
 
 def window_of(picture: Picture) -> tuple[int, int, int, int] | None:
@@ -21,6 +23,11 @@ def window_of(picture: Picture) -> tuple[int, int, int, int] | None:
     holding = [box for box in windows if box[0] <= left and box[1] <= top and box[2] >= right and box[3] >= bottom]
     middle = ((left + right) / 2, (top + bottom) / 2)
     return min(holding, key=lambda box: _distance(box, middle), default=None)
+
+
+def words_of_place(right: float, down: float) -> tuple[str, str]:
+    """`upper`, `third`: the row and the column of a place in hundredths of a picture's sides."""
+    return ROWS[int(len(ROWS) * down / 100)], COLUMNS[int(len(COLUMNS) * right / 100)]
 
 
 def _in_hundredths(part: Part, picture: Picture) -> tuple[float, float, float, float]:

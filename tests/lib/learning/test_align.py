@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+import psutil
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -9,6 +12,7 @@ from safetensors.torch import load_file
 
 from data_contracts.training import STEPS
 from lib.environments.environment import ImageRef
+from lib.errors import JobError
 from lib.learning.word_targets import WordTargets
 from lib.policy.image_features import image_features
 from lib.policy.load import load_chat, load_model
@@ -31,16 +35,16 @@ ALIGN = {
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, shapes, seeing_policy):
-    def made(base, **section):
-        folder = tmp_path_factory.mktemp("align")
+    def made(base, *, folder=None, progress=None, **section):
+        folder = folder or tmp_path_factory.mktemp("align")
         for name in ("out", "scratch"):
-            (folder / name).mkdir()
+            (folder / name).mkdir(exist_ok=True)
         settings = Settings.model_validate(
             {"align": ALIGN | section, "workers": {"precision": "float32", "threads": 1}, "policy": {"type": "nano"}}
         )
         inputs = {"base": base, "images": shapes}
         spec = JobSpec("lib.learning.align", "process", settings, inputs, folder / "out", folder / "scratch", seed=3)
-        run_job(spec, workers=settings.workers, progress=Silent())
+        run_job(spec, workers=settings.workers, progress=progress or Silent())
         return folder / "out"
 
     return made
@@ -64,6 +68,35 @@ def test_both_phases_are_logged_and_the_loss_of_the_first_falls(aligned):
     losses = steps["loss"].to_pylist()
     assert len(losses) == 123
     assert sum(losses[110:120]) < 0.7 * sum(losses[:10])
+
+
+class Killer:
+    """Kills the job with SIGKILL once it has reported enough steps."""
+
+    def __init__(self, *, at):
+        self._at, self.killed = at, False
+
+    def update(self, done, total, note=""):
+        for process in psutil.Process().children(recursive=True) if done >= self._at and not self.killed else []:
+            if "lib.learning.align" in process.cmdline():
+                process.kill()
+                self.killed = True
+
+
+@pytest.mark.parametrize("at", [60, 121])  # in either phase
+def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_weights(run, seeing_policy, aligned, tmp_path, at):
+    killer = Killer(at=at)
+    with pytest.raises(JobError, match="SIGKILL"):
+        run(seeing_policy / "plain", folder=tmp_path, progress=killer)
+    before = (tmp_path / "scratch" / "steps.jsonl").read_text().splitlines()
+    out = run(seeing_policy / "plain", folder=tmp_path)
+    found, wanted = (load_file(path / "checkpoint" / "model.safetensors") for path in (out, aligned))
+    assert all(torch.allclose(found[name], tensor, atol=1e-6) for name, tensor in wanted.items())
+    rows = pq.read_table(out / "steps.parquet").to_pylist()
+    assert [row["step"] for row in rows] == list(range(1, 124))
+    seconds = {row["step"]: row["seconds_train"] for row in map(json.loads, before)}
+    kept = [row["step"] for row in rows if seconds.get(row["step"]) == row["seconds_train"]]
+    assert kept == list(range(1, at // 10 * 10 + 1))
 
 
 def test_images_that_were_held_out_lie_near_their_words(aligned, shapes):
