@@ -33,10 +33,10 @@ class AlignSettings(Section):
     """A vision encoder from scratch learns the words for the source's images; models that see are taken as they are."""
 
     vision: VisionSettings = VisionSettings()
-    word_steps: int = Field(1500, ge=0)
+    word_steps: int = Field(2000, ge=0)
     """Steps in which every token of an image learns to lie near the vectors of the words for what it shows; the
     language model plays no part, so that a step is cheap."""
-    word_batch_size: int = Field(64, ge=1)
+    word_batch_size: int = Field(32, ge=1)
     word_learning_rate: float = Field(2e-3, gt=0)
     caption_steps: int = Field(20, ge=0)
     """Steps in which the language model, which stays as it is, writes captions."""
