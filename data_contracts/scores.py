@@ -12,6 +12,9 @@ HELD_OUT = "held_out_"
 # Attempts of another kind at the same questions have a suffix.
 SAMPLED = "_sampled"
 SIGHTS = {"once": "_once", "none": "_blind"}  # by which images are shown, where not all are
+# Metrics of each fifth, from 1, of what an episode's policy wrote: the share of its attention that lies on images, and
+# images' share of the tokens that it could attend to.
+IMAGE_ATTENTION, IMAGE_TOKENS = "image_attention_", "image_tokens_"
 # SQL answers as the official evaluators read them: `predictions/<benchmark>/<policy>.sql` and the like.
 PREDICTIONS = "predictions"
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -19,16 +21,20 @@ from data_contracts.episodes import EPISODES
 from data_contracts.scores import PREDICTIONS, SCORES
 from data_contracts.training import CHECKPOINT
 from lib.errors import JobError
+from lib.evaluation.image_attention import ImageAttention
 from lib.evaluation.metrics import judged
 from lib.evaluation.predictions import write_predictions
 from lib.evaluation.question_sets import QuestionSet, list_question_sets
-from lib.evaluation.score import Episodes, Part, list_parts, score
+from lib.evaluation.score import Episodes, Part, attention_rows, list_parts, score
+from lib.policy.device import own_device
+from lib.policy.load import load_chat, load_model
 from lib.policy.start import start_of
 from lib.rollout.attempt import attempt
 from lib.rollout.kept_table import kept_table
 from lib.rollout.part_progress import PartProgress
 from lib.rollout.worlds import Sources
 from lib.seeds import derive_seed
+from lib.sources.images.image_set import open_images
 from lib.synthesis.sql.written import read_positions
 from lib.workers.rank import Job, run_rank
 
@@ -56,8 +62,9 @@ def evaluate(job: Job, *, attempt: Attempt) -> None:
             episodes[policy, part.benchmark] = kept_table(path, make)
             done += part.num_episodes
     pq.write_table(pa.concat_tables(episodes.values()), job.out / "episodes.parquet")
-    rows = score(episodes, parts=parts, settings=job.settings, seed=job.seed)
-    pq.write_table(pa.Table.from_pylist(list(rows), schema=SCORES.schema), job.out / "scores.parquet")
+    rows = [*score(episodes, parts=parts, settings=job.settings, seed=job.seed)]
+    rows += _attention(job, policies[-1], parts, episodes)
+    pq.write_table(pa.Table.from_pylist(rows, schema=SCORES.schema), job.out / "scores.parquet")
     _export(job, sets, policies, episodes)
     job.progress.update(total, total)
 
@@ -73,13 +80,40 @@ def _export(job: Job, sets: Sequence[QuestionSet], policies: Sequence[str], epis
             write_predictions(folder / chosen.name, chosen.questions, greedy, positions)
 
 
+def _attention(job: Job, policy: str, parts: Sequence[Part], episodes: Episodes) -> list[dict[str, object]]:
+    """How much one policy attends to images while its episodes go on, with tools that bring images and without."""
+    number = job.settings.evaluate.attention_episodes
+    watched = [part for part in parts if part.domain == "vision" and part.shows_images_to_the_end]
+    if not (number and watched):
+        return []
+    checkpoint = _checkpoint(job, policy)
+    chat = load_chat(checkpoint, open_images(job.inputs["images"]))
+    if chat.encoder is None:
+        return []
+    measure = ImageAttention(load_model(checkpoint).to(own_device()), chat.encoder)
+    rows = []
+    for part in watched:
+        chosen = judged(episodes[policy, part.benchmark]).slice(0, number).to_pylist()
+        progress = PartProgress(job.progress, 0, len(chosen), f"attention of {policy} on {part.benchmark}")
+        values = []
+        for row in chosen:
+            values.append(measure.by_fifth(row))
+            progress.update(len(values), len(chosen))
+        rows += attention_rows(np.array(values), part=part, policy=policy, settings=job.settings, seed=job.seed)
+    return rows
+
+
+def _checkpoint(job: Job, policy: str) -> Path:
+    return (start_of(job.inputs) if policy == "base" else job.inputs[policy]) / CHECKPOINT
+
+
 def _try(job: Job, policy: str, part: Part, attempt: Attempt, progress: PartProgress) -> pa.Table:
     """The episodes of one policy and one part."""
     progress.update(0, part.num_episodes)
     episodes = attempt(
         part.questions,
         sources=Sources.of(job.inputs),
-        checkpoint=(start_of(job.inputs) if policy == "base" else job.inputs[policy]) / CHECKPOINT,
+        checkpoint=_checkpoint(job, policy),
         policy=policy,
         benchmark=part.benchmark,
         settings=job.settings,

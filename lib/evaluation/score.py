@@ -13,7 +13,7 @@ from enum import Enum, auto
 import numpy as np
 import pyarrow as pa
 
-from data_contracts.scores import SAMPLED, SIGHTS
+from data_contracts.scores import HELD_OUT, IMAGE_ATTENTION, IMAGE_TOKENS, SAMPLED, SIGHTS
 from lib.evaluation.metrics import (
     Bootstrap,
     Decoding,
@@ -52,6 +52,12 @@ class Part:
     @property
     def num_episodes(self) -> int:
         return self.questions.num_rows * self.decoding.samples
+
+    @property
+    def shows_images_to_the_end(self) -> bool:
+        """Whether these are the plain episodes on held-out questions, or those whose tools bring no image."""
+        greedy = self.kind is Kind.GREEDY and self.benchmark.startswith(HELD_OUT)
+        return greedy or (self.kind is Kind.SIGHT and self.decoding.sight == "once")
 
 
 def list_parts(settings: Settings, chosen: QuestionSet) -> list[Part]:
@@ -101,6 +107,25 @@ def score(episodes: Episodes, *, parts: list[Part], settings: Settings, seed: in
                 accuracies[part.benchmark][policy] = greedy_values(table, part.questions)["accuracy"]
     for part in parts:
         yield from _gains(accuracies[part.benchmark], part, bootstrap, seed)
+
+
+def attention_rows(
+    values: np.ndarray, *, part: Part, policy: str, settings: Settings, seed: int
+) -> Iterator[dict[str, object]]:
+    """Rows of the SCORES contract from ``[episodes, 2, fifths]`` of lib.evaluation.image_attention."""
+    bootstrap = Bootstrap(settings.evaluate.bootstrap_resamples, derive_seed(seed, "evaluate", "attention"))
+    for place, name in enumerate((IMAGE_ATTENTION, IMAGE_TOKENS)):
+        for fifth in range(values.shape[2]):
+            yield score_row(
+                bootstrap.mean(values[:, place, fifth], metric=name),
+                policy=policy,
+                benchmark=part.benchmark,
+                domain=part.domain,
+                metric=f"{name}{1 + fifth}",
+                k=1,
+                decoding=part.decoding,
+                seed=seed,
+            )
 
 
 def _values(part: Part, episodes: pa.Table, settings: Settings) -> Iterator[tuple[str, int, Decoding, list[float]]]:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import product
 
+from data_contracts.scores import IMAGE_ATTENTION, IMAGE_TOKENS, SIGHTS
 from lib.percent import percent
 from lib.report.chart_style import (
     INK,
     MUTED,
+    OTHER_COLOURS,
     POLICY_MARKERS,
     POLICY_NAMES,
     add_legend,
@@ -126,6 +129,39 @@ def draw_pickers(scores: Sequence[Row], policies: Sequence[str], about: str) -> 
     draw_percent(axes)
     add_legend(axes)
     return to_svg(figure, label=f"Pickers: {about}")
+
+
+def draw_attention(scores: Sequence[Row], about: str) -> str:
+    """The share of one policy's attention that lies on images, as its episodes go on, with and without the tools."""
+    names = {"": "tools bring images", SIGHTS["once"]: "tools bring none"}
+    lines = [
+        (metric, suffix, rows)
+        for suffix, metric in product(names, (IMAGE_ATTENTION, IMAGE_TOKENS))
+        if (rows := [row for row in scores if str(row["metric"]).startswith(metric) and _suffix_of(row) == suffix])
+    ]
+    if not lines:
+        return ""
+    figure, axes = new_figure()
+    for metric, suffix, found in lines:
+        rows = sorted(found, key=lambda row: str(row["metric"]))
+        xs, colour = range(1, len(rows) + 1), OTHER_COLOURS[len(suffix) > 0]
+        values, low, high = ([row[name] for row in rows] for name in ("value", "low", "high"))
+        if metric == IMAGE_ATTENTION:
+            axes.plot(xs, values, "o-", color=colour, label=names[suffix])
+            axes.fill_between(xs, low, high, color=colour, alpha=0.12, lw=0)
+        else:
+            axes.plot(xs, values, ":", color=colour, label=f"{names[suffix]}: their share of the tokens")
+    axes.set_xticks(range(1, 6), ["first", "second", "third", "fourth", "last"])
+    axes.set_ylim(bottom=0)
+    draw_percent(axes)
+    axes.set_xlabel("fifth of what the policy wrote", color=MUTED)
+    add_legend(axes)
+    return to_svg(figure, label=f"Attention on images: {about}")
+
+
+def _suffix_of(row: Row) -> str:
+    once = SIGHTS["once"]
+    return once if str(row["benchmark"]).endswith(once) else ""
 
 
 def _draw_curves(
