@@ -90,6 +90,6 @@ class VisionScript:
 
 
 def _where(number: int, box: Sequence[float]) -> str:
-    """`Picture 2: small, upper third`."""
+    """`Picture 2: small, top right`."""
     row, column = words_of_place((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
     return f"Picture {number}: {SMALL}, {row} {column}"

@@ -2,7 +2,7 @@
 
 In: what is known of a picture, and the box that is shown of it. Out: for each cell of a square grid a distribution over
 token ids. A cell of a scene has the words of the part that covers most of it; of parts that are narrower than a cell
-the word for small, and in which quarter of the rows and columns it lies, since one has to point there; or the word for
+the word for small, and in which quarter of the picture it lies, since one has to point there; or the word for
 nothing. Other pictures say all of their words in every cell.
 """
 

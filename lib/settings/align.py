@@ -38,7 +38,7 @@ class AlignSettings(Section):
     language model plays no part, so that a step is cheap."""
     word_batch_size: int = Field(32, ge=1)
     word_learning_rate: float = Field(2e-3, gt=0)
-    caption_steps: int = Field(20, ge=0)
+    caption_steps: int = Field(0, ge=0)
     """Steps in which the language model, which stays as it is, writes captions."""
     caption_batch_size: int = Field(16, ge=1)
     caption_learning_rate: float = Field(3e-4, gt=0)

@@ -26,7 +26,7 @@ INKS = {
     "black": (15, 15, 15),
 }
 GROUNDS = ((255, 255, 255), (250, 246, 230), (232, 242, 250), (238, 248, 234))
-WINDOW = 0.25  # side of the window in which small parts stand, as a share of the scene's
+WINDOW = 0.5  # side of the window in which small parts stand, as a share of the scene's
 FILLED = (0.8, 0.95)  # side of a part, as a share of its cell's
 TRIES = 40  # to find a part that is called otherwise
 

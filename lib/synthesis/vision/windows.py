@@ -7,8 +7,8 @@ from itertools import product
 
 from lib.sources.images.image_set import Part, Picture
 
-STARTS, LENGTH = (0, 25, 50, 75), 25
-ROWS, COLUMNS = ("top", "upper", "lower", "bottom"), ("first", "second", "third", "last")
+STARTS, LENGTH = (0, 50), 50
+ROWS, COLUMNS = ("top", "bottom"), ("left", "right")
 SMALL = "small"
 
 
@@ -26,7 +26,7 @@ def window_of(picture: Picture) -> tuple[int, int, int, int] | None:
 
 
 def words_of_place(right: float, down: float) -> tuple[str, str]:
-    """`upper`, `third`: the row and the column of a place in hundredths of a picture's sides."""
+    """`top`, `right`: the row and the column of a place in hundredths of a picture's sides."""
     return ROWS[int(len(ROWS) * down / 100)], COLUMNS[int(len(COLUMNS) * right / 100)]
 
 

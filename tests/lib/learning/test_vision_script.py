@@ -10,7 +10,7 @@ from lib.learning.oracle import NOTHING
 from lib.learning.vision_script import Observation, VisionScript
 from lib.policy.tool_calls import parse_tool_calls
 
-SMALL = Observation("Picture 2: red 7", (25, 50, 50, 75))
+SMALL = Observation("Picture 2: red 7", (0, 50, 50, 100))
 PLAIN = (Observation("Picture 1: 3", None), SMALL, Observation("Picture 3: 5", None))
 
 
@@ -34,9 +34,9 @@ def test_what_is_plain_is_noted_at_once():
 
 def test_what_is_small_is_looked_at_before_it_is_noted():
     first, second = play(PLAIN)
-    assert first.startswith("Picture 1: 3\nPicture 2: small, lower second\n<tool_call>")
+    assert first.startswith("Picture 1: 3\nPicture 2: small, bottom left\n<tool_call>")
     (call,) = parse_tool_calls(first)
-    assert (call.name, call.arguments) == ("look_again", {"image": 2, "box": [25, 50, 50, 75]})
+    assert (call.name, call.arguments) == ("look_again", {"image": 2, "box": [0, 50, 50, 100]})
     assert second == "Picture 2: red 7\nPicture 3: 5\n<answer>2</answer>"
 
 

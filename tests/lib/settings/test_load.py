@@ -10,7 +10,7 @@ def test_every_profile_loads_and_laptop_is_the_defaults():
     for name in profile_names():
         load_settings(name)
     assert load_settings("nano").policy.type == "nano"
-    assert load_settings("cluster").policy.model == "Qwen/Qwen3-4B"
+    assert load_settings("cluster").policy.model == "Qwen/Qwen2.5-VL-3B-Instruct"
     assert load_settings("cluster").workers.ranks == 8
 
 

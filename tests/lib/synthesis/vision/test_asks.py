@@ -144,7 +144,7 @@ def test_without_attributes_labels_are_asked_about():
 
 
 def test_a_window_holds_all_parts_of_a_scene():
-    assert window_of(picture("a", parts=[part("1", "", 52, 5, 8), part("2", "", 65, 15, 8)])) == (50, 0, 75, 25)
+    assert window_of(picture("a", parts=[part("1", "", 52, 5, 8), part("2", "", 65, 15, 8)])) == (50, 0, 100, 50)
     assert window_of(LEFT) is None and window_of(picture("none")) is None
 
 
