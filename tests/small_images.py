@@ -7,7 +7,13 @@ from pathlib import Path
 
 import torch
 from PIL import Image, ImageDraw
-from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration, Qwen2VLImageProcessorPil
+from transformers import (
+    Qwen2_5_VLConfig,
+    Qwen2_5_VLForConditionalGeneration,
+    Qwen2VLImageProcessorPil,
+    Qwen3VLConfig,
+    Qwen3VLForConditionalGeneration,
+)
 
 from lib.policy.attach_vision import attach_vision, write_vision_checkpoint
 from lib.policy.load import load_model, load_tokenizer
@@ -81,41 +87,38 @@ def write_seeing_policy(folder: Path, images: Path) -> Path:
     return folder
 
 
-def write_grid_policy(folder: Path, plain: Path) -> Path:
-    """A tiny Qwen2.5-VL with the tokenizer of a decoder; returns its checkpoint."""
+def write_grid_policy(folder: Path, plain: Path, *, deep: bool) -> Path:
+    """A tiny Qwen2.5-VL, or a Qwen3-VL, with the tokenizer of a decoder; returns its checkpoint."""
     checkpoint = folder / "checkpoint"
     tokenizer = load_tokenizer(plain)
     tokenizer.add_tokens(["<|image_pad|>", "<|video_pad|>", "<|vision_start|>"], special_tokens=True)
     image, video, start = tokenizer.convert_tokens_to_ids(["<|image_pad|>", "<|video_pad|>", "<|vision_start|>"])
-    config = Qwen2_5_VLConfig(
-        text_config={
-            "vocab_size": len(tokenizer),
-            "hidden_size": 64,
-            "intermediate_size": 128,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 4,
-            "num_key_value_heads": 2,
-            "rope_parameters": {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 100.0},
-            "initializer_range": 0.2,
-        },
-        vision_config={
-            "depth": 2,
-            "hidden_size": 32,
-            "intermediate_size": 64,
-            "num_heads": 2,
-            "out_hidden_size": 64,
-            "window_size": 56,
-            "fullatt_block_indexes": [1],
-        },
-        image_token_id=image,
-        video_token_id=video,
-        vision_start_token_id=start,
-    )
+    text = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 16,
+        "rope_parameters": {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 100.0},
+        "initializer_range": 0.2,
+    }
+    vision = {"depth": 2, "hidden_size": 32, "intermediate_size": 64, "num_heads": 2, "out_hidden_size": 64}
+    marks = {"image_token_id": image, "video_token_id": video, "vision_start_token_id": start}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(5)
-        write_checkpoint(Qwen2_5_VLForConditionalGeneration(config), tokenizer, checkpoint)
+        if deep:
+            vision |= {"deepstack_visual_indexes": [0, 1], "patch_size": 14, "num_position_embeddings": 64}
+            model = Qwen3VLForConditionalGeneration(Qwen3VLConfig(text_config=text, vision_config=vision, **marks))
+        else:
+            vision |= {"window_size": 56, "fullatt_block_indexes": [1]}
+            config = Qwen2_5_VLConfig(text_config=text, vision_config=vision, **marks)
+            model = Qwen2_5_VLForConditionalGeneration(config)
+        write_checkpoint(model, tokenizer, checkpoint)
     Qwen2VLImageProcessorPil(min_pixels=56 * 56, max_pixels=84 * 84).save_pretrained(checkpoint)
     # As the Hub's models have it, whose processor takes videos too.
     file = checkpoint / "preprocessor_config.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"processor_class": "Qwen2_5_VLProcessor"}))
+    name = "Qwen3VLProcessor" if deep else "Qwen2_5_VLProcessor"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"processor_class": name}))
     return checkpoint

@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from lib.learning.token_batch import MicroBatch
-from lib.policy.image_features import image_features, takes_images
+from lib.policy.image_features import image_features, place_features, takes_images
 from lib.policy.rotary_positions import rows_of_one
 
 # Rows of one chunk of logits: 1,024 x 49,152 values in float32 are 200 MB.
@@ -43,7 +43,8 @@ class ActionLogProbs(nn.Module):
             if batch.images is None and not takes_images(self.model):
                 output = self.model.base_model(input_ids=batch.ids[None], **arguments)
             else:
-                output = self.model.get_decoder()(inputs_embeds=self._embed(batch)[None], **arguments)
+                vectors, deeper = self._embed(batch)
+                output = self.model.get_decoder()(inputs_embeds=vectors[None], **deeper, **arguments)
             hidden = output.last_hidden_state[0, batch.source]
             chunks = list(zip(hidden.split(CHUNK), batch.target.split(CHUNK), strict=True))
             if len(chunks) == 1:
@@ -51,13 +52,13 @@ class ActionLogProbs(nn.Module):
             parts = [checkpoint(self._chunk_logprobs, *chunk, use_reentrant=False) for chunk in chunks]
         return torch.cat(parts)[batch.place]
 
-    def _embed(self, batch: MicroBatch) -> torch.Tensor:
-        """Vectors ``[num_nodes, width]``, those of images in place of their patches."""
+    def _embed(self, batch: MicroBatch) -> tuple[torch.Tensor, dict[str, object]]:
+        """Vectors ``[num_nodes, width]``, those of images in place of their patches, and what deeper layers get."""
         vectors = self.model.get_input_embeddings()(batch.ids)
         if batch.images is None:
-            return vectors
+            return vectors, {}
         features = image_features(self.model, batch.images.tensors)[batch.images.rows]
-        return vectors.index_copy(0, batch.images.nodes, features.to(vectors.dtype))
+        return place_features(vectors, batch.images.nodes, features)
 
     def _chunk_logprobs(self, hidden: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         return _TargetLogProbs.apply(self.model.get_output_embeddings()(hidden), target, self._temperature)

@@ -47,8 +47,8 @@ def check_images(model: torch.nn.Module, chat: ChatFormat, images: Sequence[Imag
             f"differ by {apart:.2g}.",
             where=str(where),
             kept="the policy's files and the images",
-            next_step="take a model that puts patches into the conversation as tokens, such as SmolVLM, LLaVA or "
-            "Qwen2.5-VL",
+            next_step="take a model that puts patches into the conversation as tokens, such as SmolVLM, LLaVA, "
+            "Qwen2.5-VL or Qwen3-VL",
         )
 
 

@@ -12,7 +12,7 @@ import torch
 
 from lib.environments.environment import ImageRef
 from lib.policy.image_encoder import ImageEncoder
-from lib.policy.image_features import image_features, join_tensors
+from lib.policy.image_features import image_features, join_tensors, place_features
 from lib.policy.patch_ids import PatchIds
 from lib.policy.rotary_positions import RotaryPositions
 from lib.policy.session_slots import Session
@@ -28,7 +28,7 @@ class ImageInputs:
         self._model, self._encoder = model, encoder
         self.patches = PatchIds(encoder.patch_token)
         self._rotary = RotaryPositions(encoder, self.patches)
-        self._features: dict[ImageRef, torch.Tensor] = {}  # [patches, width]
+        self._features: dict[ImageRef, torch.Tensor] = {}  # [patches, levels x width]
 
     def forget(self) -> None:
         """The weights have changed."""
@@ -49,18 +49,20 @@ class ImageInputs:
         return np.concatenate([known, following + np.arange(sampled)], axis=1)
 
     @torch.no_grad()
-    def embed(self, ids: Sequence[int]) -> torch.Tensor:
-        """Vectors ``[ids, width]``; ids below zero are patches of images."""
+    def embed(self, ids: Sequence[int]) -> tuple[torch.Tensor, dict[str, object]]:
+        """Vectors ``[ids, width]``, and a decoder's arguments for what its deeper layers get.
+
+        Ids below zero are patches of images.
+        """
         embedding = self._model.get_input_embeddings()
         device = embedding.weight.device
         vectors = embedding(torch.tensor([max(id, 0) for id in ids], device=device))
         patches = [(place, *self.patches.decode(id)) for place, id in enumerate(ids) if id < 0]
         if not patches:
-            return vectors
+            return vectors, {}
         self._compute(list(dict.fromkeys(image for _, image, _ in patches)))
         rows = torch.stack([self._features[image][offset] for _, image, offset in patches])
-        vectors[torch.tensor([place for place, _, _ in patches], device=device)] = rows.to(vectors.dtype)
-        return vectors
+        return place_features(vectors, torch.tensor([place for place, _, _ in patches], device=device), rows)
 
     def _compute(self, images: Sequence[ImageRef]) -> None:
         device = self._model.get_input_embeddings().weight.device

@@ -113,7 +113,8 @@ class ModelRunner:
         ids = [token for new in news for token in new]
         model = self._copy.module
         if self._images:
-            arguments["inputs_embeds"] = self._images.embed(ids)[None]
+            vectors, deeper = self._images.embed(ids)
+            arguments |= {"inputs_embeds": vectors[None], **deeper}
         else:
             arguments["input_ids"] = torch.tensor(ids, device=self._device)[None]
         if takes_images(model):  # its own forward pass would merge images in its own way

@@ -26,9 +26,10 @@ from tests.small_images import write_grid_policy
 WHOLE, PART = ImageRef("shapes/red-3-0"), ImageRef("shapes/blue-5-10", (0, 0, 40, 20))
 
 
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory, seeing_policy):
-    return write_grid_policy(tmp_path_factory.mktemp("grids"), seeing_policy / "plain" / "checkpoint")
+@pytest.fixture(scope="module", params=["Qwen2.5-VL", "Qwen3-VL"])
+def checkpoint(request, tmp_path_factory, seeing_policy):
+    plain = seeing_policy / "plain" / "checkpoint"
+    return write_grid_policy(tmp_path_factory.mktemp("grids"), plain, deep=request.param == "Qwen3-VL")
 
 
 @pytest.fixture(scope="module")
