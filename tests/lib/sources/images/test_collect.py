@@ -138,6 +138,21 @@ def test_images_come_out_of_parquet(tmp_path, nested):
     assert rejected(out) == {"no bytes in image"}
 
 
+def test_an_id_that_comes_twice_counts_once_over_all_tables(tmp_path):
+    for name, colours in (("a", ("red", "green")), ("b", ("blue",))):
+        data = [as_png(draw_shape(colour, 3)) for colour in colours]
+        ids = [*["one", "two"][: len(data)], "three"]
+        pq.write_table(pa.table({"image": [*data, None], "id": ids}), tmp_path / f"{name}.parquet")
+    paths = [str(tmp_path / f"{name}.parquet") for name in ("a", "b")]
+    out = collect(tmp_path / "out", source={"type": "parquet", "paths": paths}, scenes={"number": 0})
+    assert [row["id"] for row in rows(out)] == ["table/one", "table/two"]
+    assert [(row["file"], row["line"], row["reason"]) for row in rows(out, "rejected_rows")] == [
+        (paths[0], 3, "no bytes in image"),
+        (paths[1], 1, "the id 'table/one' is taken"),
+        (paths[1], 2, "no bytes in image"),
+    ]
+
+
 def test_sources_that_are_none_say_what_to_do(tmp_path):
     with pytest.raises(SourceError, match="does not exist"):
         collect(tmp_path / "a", source=folder_of(tmp_path / "missing"))
