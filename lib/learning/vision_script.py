@@ -32,7 +32,7 @@ class Observation:
 
     @property
     def noted(self) -> str:
-        return f"{self.fact} ({self.finding})" if self.finding else self.fact
+        return f"{self.fact}; {self.finding}" if self.finding else self.fact
 
 
 class VisionScript:

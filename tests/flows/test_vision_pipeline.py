@@ -70,6 +70,9 @@ def test_policies_are_judged_without_the_images_of_tools_and_without_any(store, 
     assert ("held_out_vision_once", "accuracy_once") in found
     assert ("held_out_vision_blind", "accuracy_none") in found
     assert not any(benchmark.startswith("shapes_said_") for benchmark, _ in found)
+    for benchmark in ("held_out_vision", "held_out_vision_once"):
+        watched = {metric for name, metric in found if name == benchmark and metric.startswith("image_")}
+        assert watched == {f"image_{what}_{fifth}" for what in ("attention", "tokens") for fifth in range(1, 6)}
 
 
 def test_episodes_keep_the_images_that_were_shown(store, run):

@@ -23,7 +23,7 @@ from lib.errors import SourceError
 from lib.progress import Progress
 from lib.seeds import derive_seed
 from lib.settings.images import EmbeddedImages, ImageFolder, ImageSettings
-from lib.sources.images.colours import colours_of
+from lib.sources.images.colours import Colours, colours_of
 from lib.sources.images.decode import Decoded, ImageFault, as_png, decode, digest_of, look_of
 from lib.sources.images.embedded.build import read_embedded
 from lib.sources.images.folder import read_folder
@@ -36,6 +36,7 @@ from lib.sources.images.table import read_tables
 
 # Of digits and photographs, colours are those of paper and light.
 COLOURLESS = ("digits", "photographs")
+TRACE = "trace"  # the attribute for colours of which an image shows too little to say that it has them or not
 TOLD_EVERY = 50
 
 
@@ -57,15 +58,17 @@ class _Kept:
     digest: str
     look: str
     remarks: tuple[str, ...]
-    colours: list[str]
+    colours: Colours
     names: list[tuple[str, tuple[Attribute, ...]]]  # labels, with what is said under each
 
     def attributes(self) -> tuple[Attribute, ...]:
         """What all names agree on, and the colours."""
         said = [attributes for _, attributes in self.names]
         agreed = [attribute for attribute in said[0] if all(attribute in other for other in said)]
-        colours = [] if self.collection in COLOURLESS else self.colours
-        return (*agreed, *(Attribute("colour", colour) for colour in colours))
+        if self.collection in COLOURLESS:
+            return agreed
+        seen, traces = self.colours.seen, self.colours.traces
+        return (*agreed, *(Attribute("colour", name) for name in seen), *(Attribute(TRACE, name) for name in traces))
 
 
 @dataclass

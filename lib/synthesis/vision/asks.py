@@ -44,21 +44,25 @@ class Ask(Protocol):
 
 
 class _Noting:
-    """Notes on one feature, and whether it holds of the picture."""
+    """Notes on one feature, and whether the value that is asked for is among them."""
 
     feature: Feature
+    value = ""
 
     def sees(self, picture: Picture) -> str:
         return note(self.feature, picture)
 
     def finds(self, picture: Picture) -> str:
-        return yes_or_no(self.holds(picture))
+        return yes_or_no(self.value, self.holds(picture))
 
     def concludes(self, pictures: Sequence[Picture]) -> str:
         return ""
 
     def holds(self, picture: Picture) -> bool:
         raise NotImplementedError
+
+    def _is_doubtful(self, pictures: Sequence[Picture], value: str = "") -> bool:
+        return any(self.feature.is_doubtful(picture, value) for picture in pictures)
 
 
 class _Comparing(_Noting):
@@ -83,7 +87,7 @@ class Which(_Noting):
         return self.feature.holds(picture, self.value)
 
     def answer(self, pictures: Sequence[Picture]) -> str | None:
-        return only_place(self.holds, pictures)
+        return None if self._is_doubtful(pictures, self.value) else only_place(self.holds, pictures)
 
     def tell(self, random: Random) -> str:
         said = self.feature.say(self.value)
@@ -105,7 +109,7 @@ class HowMany(_Noting):
         return self.feature.holds(picture, self.value)
 
     def answer(self, pictures: Sequence[Picture]) -> str | None:
-        return str(sum(map(self.holds, pictures)))
+        return None if self._is_doubtful(pictures, self.value) else str(sum(map(self.holds, pictures)))
 
     def tell(self, random: Random) -> str:
         said = self.feature.say(self.value, plural=True)
@@ -125,7 +129,7 @@ class OddOneOut(_Comparing):
     def answer(self, pictures: Sequence[Picture]) -> str | None:
         values = [self.feature.texts(picture) for picture in pictures]
         counts = Counter(values)
-        if len(counts) != 2 or len(pictures) < 3 or counts.most_common()[1][1] != 1:
+        if self._is_doubtful(pictures) or len(counts) != 2 or len(pictures) < 3 or counts.most_common()[1][1] != 1:
             return None
         return str(1 + values.index(counts.most_common()[1][0]))
 
@@ -256,6 +260,8 @@ class Claim(_Noting):
         return self.feature.holds(picture, self.value)
 
     def answer(self, pictures: Sequence[Picture]) -> str | None:
+        if self._is_doubtful(pictures, self.value):
+            return None
         if self.quantity == "alike":
             values = [self.feature.texts(picture) for picture in pictures]
             return truth(len(set(values)) < len(values))
@@ -286,8 +292,9 @@ def note(feature: Feature, picture: Picture) -> str:
     return " ".join(feature.texts(picture)) or "none"
 
 
-def yes_or_no(holds: bool) -> str:
-    return "yes" if holds else "no"
+def yes_or_no(asked: str, holds: bool) -> str:
+    """`red? yes`."""
+    return f"{asked}? {'yes' if holds else 'no'}"
 
 
 def tally(holds: Callable[[Picture], bool], pictures: Sequence[Picture]) -> str:

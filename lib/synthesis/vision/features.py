@@ -12,11 +12,12 @@ from functools import cache
 
 import inflect
 
+from lib.sources.images.collect import TRACE
 from lib.sources.images.image_set import Picture
 
 _engine = inflect.engine()
 # Attributes of the embedded images that nothing is asked about: too many values, or said of scenes alone.
-SILENT = ("keyword", "capital", "twin", "size")
+SILENT = ("keyword", "capital", "twin", "size", TRACE)
 SPOKEN_WITH_VOWEL = ("8", "11", "18")
 LEAST_SHARED = 2  # pictures that a value must be true of
 
@@ -40,6 +41,11 @@ class Feature:
 
     def holds(self, picture: Picture, value: str) -> bool:
         return value in self.texts(picture)
+
+    def is_doubtful(self, picture: Picture, value: str = "") -> bool:
+        """Whether the picture shows a little of the value's colour, or without a value of any."""
+        traces = picture.texts(TRACE) if self.name == "colour" else ()
+        return bool(traces) if not value else value in traces
 
     def say(self, value: str, *, plural: bool = False) -> str:
         """`shows a 7`, `have red in them`."""

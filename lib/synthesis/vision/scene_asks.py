@@ -27,6 +27,11 @@ class Thing:
     def fits(self, part: Part) -> bool:
         return self.label in ("", part.label) and self.colour in ("", part.colour)
 
+    @property
+    def words(self) -> str:
+        """`red 7`, `7`, `red`."""
+        return " ".join(filter(None, (self.colour, self.label)))
+
     def named(self, noun: str) -> str:
         """`a red 7`, `a 7`, `a red digit`."""
         return with_article(" ".join(filter(None, (self.colour, self.label or noun))))
@@ -40,15 +45,20 @@ class _OfParts:
     """Notes all parts of a picture, and whether a thing is among them."""
 
     thing: Thing
+    noun: str
 
     def holds(self, picture: Picture) -> bool:
         return any(map(self.thing.fits, picture.parts))
+
+    @property
+    def asked(self) -> str:
+        return self.thing.words
 
     def sees(self, picture: Picture) -> str:
         return list_parts(picture.parts)
 
     def finds(self, picture: Picture) -> str:
-        return yes_or_no(self.holds(picture))
+        return yes_or_no(self.asked, self.holds(picture))
 
     def concludes(self, pictures: Sequence[Picture]) -> str:
         return ""
@@ -88,10 +98,10 @@ class Total(_OfParts):
         )
 
     def finds(self, picture: Picture) -> str:
-        return str(self._count(picture))
+        return f"{self.asked}? {self._count(picture)}"
 
     def concludes(self, pictures: Sequence[Picture]) -> str:
-        return " + ".join(map(self.finds, pictures))
+        return " + ".join(str(self._count(picture)) for picture in pictures)
 
     def _count(self, picture: Picture) -> int:
         return sum(map(self.thing.fits, picture.parts))
@@ -131,6 +141,10 @@ class Beside(_OfParts):
                 f"Which picture has {first} {self.relation} {second}?",
             )
         )
+
+    @property
+    def asked(self) -> str:
+        return f"{self.first.words} {self.relation} {self.second.words}"
 
     def sees(self, picture: Picture) -> str:
         return list_parts(picture.parts, with_places=True)

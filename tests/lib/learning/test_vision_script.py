@@ -71,4 +71,4 @@ def test_sights_come_out_of_evidence():
 def test_what_follows_is_noted_behind_what_is_seen():
     sights = (Observation("Picture 1: 3", None, "yes"), Observation("Picture 2: 5", None, "no"))
     script = VisionScript(sights, "1", conclusion="1 of 2", detour_share=0.0, max_calls=6, seed=0)
-    assert script.next_turn("") == "Picture 1: 3 (yes)\nPicture 2: 5 (no)\n1 of 2\n<answer>1</answer>"
+    assert script.next_turn("") == "Picture 1: 3; yes\nPicture 2: 5; no\n1 of 2\n<answer>1</answer>"
