@@ -26,6 +26,7 @@ from lib.synthesis.curated.faults import Fault, Place, raise_faults
 from lib.synthesis.curated.pages import Pages
 from lib.synthesis.curated.rules import broken_rules, unknown_columns
 from lib.synthesis.curated.splits import assign_missing_splits, count_shared
+from lib.synthesis.vision.team import TOGETHER
 
 WHAT = "questions"
 NEEDED = ("prompt", "answer")
@@ -100,6 +101,22 @@ def _complete(row: dict, pages: Pages | None) -> list[str]:
     row |= {name: row[name] or [] for name in LISTS}
     row |= {name: value for name, value in DEFAULTS.items() if row[name] is None}
     row["prompt"], row["answer"] = row["prompt"].strip(), row["answer"].strip()
+    if row["domain"] == "vision":
+        problems = _complete_vision(row)
+    else:
+        problems = _complete_evidence(row, pages)
+    if row["domain"] == "sql":
+        _complete_sql(row)
+    if row["hops"] is None:
+        row["hops"] = max(1, len(row["evidence"]))
+    if row["id"] is None:
+        text = f"{row['prompt']}\x1f{row['answer']}"
+        row["id"] = f"{row['domain']}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    return problems
+
+
+def _complete_evidence(row: dict, pages: Pages | None) -> list[str]:
+    """Of a question whose evidence stands on pages."""
     problems = []
     for number, step in enumerate(row["evidence"], start=1):
         problem = pages.complete(step) if pages and step["fact"] and (step["title"] or step["page_id"]) else ""
@@ -107,17 +124,24 @@ def _complete(row: dict, pages: Pages | None) -> list[str]:
         if problem or missing:
             problems.append(f"step {number}: {problem or ', '.join(missing) + ' missing'}")
     _link_steps(row)
-    if row["domain"] == "sql":
-        _complete_sql(row)
     if pages and not row["source_ids"]:
         entities = [pages.entity_of(step["page_id"]) for step in row["evidence"]]
         row["source_ids"] = list(dict.fromkeys(filter(None, entities)))
-    if row["hops"] is None:
-        row["hops"] = max(1, len(row["evidence"]))
-    if row["id"] is None:
-        text = f"{row['prompt']}\x1f{row['answer']}"
-        row["id"] = f"{row['domain']}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
     return problems
+
+
+def _complete_vision(row: dict) -> list[str]:
+    """A question about images: a step for each of them, in order, and perhaps one for all together."""
+    images = row["images"] or []
+    row["source_ids"] = row["source_ids"] or list(images)
+    steps = row["evidence"]
+    if steps and not len(images) <= len(steps) <= len(images) + 1:
+        return [f"{len(steps)} steps for {len(images)} images; one for each, and perhaps one for all together"]
+    for number, (step, image) in enumerate(zip(steps, images, strict=False), start=1):
+        step["page_id"], step["title"] = step["page_id"] or image, step["title"] or f"picture {number}"
+    for step in steps[len(images) :]:
+        step["page_id"], step["title"], step["value"] = "", step["title"] or TOGETHER, step["value"] or row["answer"]
+    return [f"step {number}: fact missing" for number, step in enumerate(steps, start=1) if not step["fact"]]
 
 
 def _complete_sql(row: dict) -> None:

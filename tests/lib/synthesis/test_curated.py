@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 from data_contracts.graph import PAGES
 from data_contracts.questions import FUNNEL, QUESTIONS, SPLITS
 from lib.errors import ArtifactError
+from lib.progress import Silent
+from lib.settings.synthesis import SynthesisSettings
 from lib.synthesis.curated.questions import read_questions
 from lib.synthesis.curated.splits import assign_missing_splits, count_shared
+from lib.synthesis.vision.synthesize import synthesize as synthesize_vision
 
 FACT = "Reykjavik lies in Iceland."
 STEP = {"title": "Reykjavik", "fact": FACT}
@@ -217,3 +220,44 @@ def test_a_question_about_a_database_that_it_does_not_name_is_an_error(tmp_path)
     file.write_text("prompt,answer,domain\nHow many orders are there?,SELECT count(*) FROM orders,sql\n")
     with pytest.raises(ArtifactError, match="an SQL question has its database"):
         read_questions([file])
+
+
+LOOKS = [{"fact": "Picture 1: 3", "value": "3? yes"}, {"fact": "Picture 2: 5", "query": "[0, 0, 50, 50]"}]
+
+
+def test_a_question_about_images_needs_no_pages_and_is_completed_by_its_images(tmp_path, graph):
+    asked = {"prompt": "Which picture shows a 3?", "answer": "1", "domain": "vision", "images": ["a", "b"]}
+    rows = [
+        asked | {"evidence": LOOKS},
+        asked | {"prompt": "And a 5?", "answer": "2", "evidence": [*LOOKS, {"fact": "1 of 2"}], "images": ["c", "d"]},
+        asked | {"prompt": "No way shown?", "images": ["a", "c"]},
+    ]
+    first, second, third = read_questions([write(tmp_path / "q.jsonl", rows)], graph=graph).questions.to_pylist()
+    assert [(step["page_id"], step["title"], step["query"]) for step in first["evidence"]] == [
+        ("a", "picture 1", ""),
+        ("b", "picture 2", "[0, 0, 50, 50]"),
+    ]
+    assert second["evidence"][-1] == {
+        "page_id": "", "title": "all pictures together", "query": "", "fact": "1 of 2", "value": "2"
+    }  # fmt: skip
+    assert first["source_ids"] == ["a", "b"] and third["evidence"] == []
+    # What shares an image shares a split.
+    assert first["split"] == second["split"] == third["split"]
+
+
+def test_questions_about_images_are_checked_by_their_own_rules(tmp_path):
+    asked = {"prompt": "Which?", "answer": "1", "domain": "vision"}
+    told = faults_of([write(tmp_path / "a.jsonl", [asked | {"images": ["a", "b"], "evidence": LOOKS[:1]}])])
+    assert "1 steps for 2 images" in told
+    told = faults_of([write(tmp_path / "b.jsonl", [asked])])
+    assert "a question about images has one to eight" in told
+    told = faults_of([write(tmp_path / "c.jsonl", [asked | {"images": ["a"], "evidence": [{"title": "x"}]}])])
+    assert "step 1: fact missing" in told
+
+
+def test_a_synthesized_set_about_images_comes_back_as_it_was(tmp_path, shapes):
+    settings = SynthesisSettings(domains=("vision",), num_questions=20)
+    made = synthesize_vision(settings, images=shapes, seed=1, progress=Silent(), scratch=tmp_path)
+    table = QUESTIONS.check(pa.Table.from_pylist(made.rows, schema=QUESTIONS.schema))[0]
+    pq.write_table(table, tmp_path / "questions.parquet")
+    assert read_questions([tmp_path / "questions.parquet"]).questions.to_pylist() == table.to_pylist()
