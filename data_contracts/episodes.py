@@ -83,11 +83,13 @@ EPISODES = Contract(
             "images IS NULL OR len(list_filter(range(1, len(images) + 1), lambda i: images[i].start < "
             "coalesce(images[i - 1].end, 0) OR images[i].end > len(tokens))) = 0",
         ),
+        # One that the policy itself wrote stands for nothing, and is a token like any other.
         Rule(
             "there are as many placeholders as the images have patches",
             "images IS NULL OR len(images) = 0 OR len(list_filter(images, lambda i: len(list_filter("
             "tokens[i.start + 1 : i.end], lambda t: t = i.patch_token)) <> i.num_patches)) = 0 AND len(list_filter("
-            "tokens, lambda t: t = images[1].patch_token)) = list_sum(list_transform(images, lambda i: i.num_patches))",
+            "range(1, len(tokens) + 1), lambda p: tokens[p] = images[1].patch_token AND NOT action_mask[p])) = "
+            "list_sum(list_transform(images, lambda i: i.num_patches))",
         ),
         Rule(
             "no patch is an action",

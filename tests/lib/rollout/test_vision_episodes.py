@@ -83,6 +83,17 @@ def test_the_contract_finds_images_and_placeholders_that_disagree(seeing, world,
         EPISODES.check(pa.Table.from_pylist([row], schema=EPISODES.schema))
 
 
+def test_a_placeholder_that_the_policy_wrote_is_a_token_like_any_other(seeing, world):
+    (row,) = episode_table([play(seeing, world, LOOK, "<answer>2</answer>")], policy="p", benchmark="b").to_pylist()
+    written, given = row["action_mask"].index(True), row["images"][-1]["end"]
+    row["tokens"][written] = row["images"][0]["patch_token"]
+    EPISODES.check(pa.Table.from_pylist([row], schema=EPISODES.schema))
+    assert not row["action_mask"][given]
+    row["tokens"][given] = row["images"][0]["patch_token"]
+    with pytest.raises(ContractError, match="as many placeholders"):
+        EPISODES.check(pa.Table.from_pylist([row], schema=EPISODES.schema))
+
+
 def test_no_room_ends_an_episode_without_splitting_an_image(seeing, world):
     whole = play(seeing, world, LOOK, "<answer>2</answer>")
     for room in range(len(whole.conversation.images) * 30, len(whole.conversation.tokens), 7):
