@@ -47,7 +47,7 @@ def check_images(model: torch.nn.Module, chat: ChatFormat, images: Sequence[Imag
             f"differ by {apart:.2g}.",
             where=str(where),
             kept="the policy's files and the images",
-            next_step="take a model that puts patches into the conversation as tokens, such as SmolVLM, LLaVA, "
+            next_step="take a model that puts patches into the conversation as tokens, such as Idefics3, "
             "Qwen2.5-VL or Qwen3-VL",
         )
 
