@@ -2,8 +2,8 @@
 
 A job of one process. First every token of an image is drawn towards the vectors of the words for what its cell shows,
 without the language model, so that a step is cheap; then, where settings ask for it, the language model, which stays as
-it is, writes captions, and only the encoder learns from them. A model that sees already is copied as it is. The recipe is ours: LLaVA's alignment
-(arXiv 2304.08485) takes captions alone, and an encoder that has seen 400 million pictures.
+it is, writes captions, and only the encoder learns from them. A model that sees already is copied as it is. The recipe
+is ours: LLaVA's alignment (arXiv 2304.08485) takes captions alone, and an encoder that has seen 400 million pictures.
 """
 
 from __future__ import annotations
