@@ -9,6 +9,7 @@ policy, so that policies differ in their weights alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -58,7 +59,8 @@ def evaluate(job: Job, *, attempt: Attempt) -> None:
         for part in parts:
             progress = PartProgress(job.progress, done, total, f"{policy} on {part.benchmark}")
             path = job.scratch / "parts" / f"{policy}-{part.benchmark}.parquet"
-            make = partial(_try, job, policy, part, attempt, progress)
+            greedy = episodes.get((policy, part.same_without_calls))
+            make = partial(_try, job, policy, part, attempt, progress, greedy)
             episodes[policy, part.benchmark] = kept_table(path, make)
             done += part.num_episodes
     pq.write_table(pa.concat_tables(episodes.values()), job.out / "episodes.parquet")
@@ -107,31 +109,52 @@ def _checkpoint(job: Job, policy: str) -> Path:
     return (start_of(job.inputs) if policy == "base" else job.inputs[policy]) / CHECKPOINT
 
 
-def _try(job: Job, policy: str, part: Part, attempt: Attempt, progress: PartProgress) -> pa.Table:
-    """The episodes of one policy and one part."""
-    progress.update(0, part.num_episodes)
-    episodes = attempt(
-        part.questions,
-        sources=Sources.of(job.inputs),
-        checkpoint=_checkpoint(job, policy),
-        policy=policy,
-        benchmark=part.benchmark,
-        settings=job.settings,
-        samples=part.decoding.samples,
-        temperature=part.decoding.temperature,
-        top_p=part.decoding.top_p,
-        max_tool_calls=part.decoding.max_tool_calls,
-        sight=part.decoding.sight,
-        seed=derive_seed(job.seed, "evaluate", part.benchmark),
-        progress=progress,
-    )
+def _try(
+    job: Job, policy: str, part: Part, attempt: Attempt, progress: PartProgress, greedy: pa.Table | None
+) -> pa.Table:
+    """The episodes of one policy and one part.
+
+    Args:
+        greedy: of the part that ``part.same_without_calls`` names; what would be no other is taken over from it.
+    """
+    episodes = EPISODES.schema.empty_table() if greedy is None else _without_calls(greedy, part.benchmark)
+    questions = part.questions.filter(pc.invert(pc.is_in(part.questions["id"], episodes["question_id"])))
+    progress.update(episodes.num_rows, part.num_episodes)
+    if questions.num_rows:
+        played = attempt(
+            questions,
+            sources=Sources.of(job.inputs),
+            checkpoint=_checkpoint(job, policy),
+            policy=policy,
+            benchmark=part.benchmark,
+            settings=job.settings,
+            samples=part.decoding.samples,
+            temperature=part.decoding.temperature,
+            top_p=part.decoding.top_p,
+            max_tool_calls=part.decoding.max_tool_calls,
+            sight=part.decoding.sight,
+            seed=derive_seed(job.seed, "evaluate", part.benchmark),
+            progress=replace(progress, before=progress.before + episodes.num_rows),
+        )
+        episodes = pa.concat_tables([episodes, _name_rows(played, prefix=f"{policy}/{part.benchmark}/")])
     if judged(episodes).num_rows == 0:
         raise JobError(
             f"Every attempt of {policy} on {part.benchmark} failed, first: {episodes['error'][0].as_py()}",
             kept="the parts that were judged before",
             next_step="mend the cause and run again",
         )
-    return _name_rows(episodes, prefix=f"{policy}/{part.benchmark}/")
+    return episodes
+
+
+def _without_calls(greedy: pa.Table, benchmark: str) -> pa.Table:
+    """The episodes that called no tool, under another part's name."""
+    chosen = judged(greedy)
+    chosen = chosen.filter(pc.equal(pc.list_value_length(chosen["tool_calls"]), 0))
+    rows = [
+        row | {"id": row["id"].replace(f"/{row['benchmark']}/", f"/{benchmark}/", 1), "benchmark": benchmark}
+        for row in chosen.to_pylist()
+    ]
+    return pa.Table.from_pylist(rows, schema=EPISODES.schema)
 
 
 def _name_rows(episodes: pa.Table, *, prefix: str) -> pa.Table:

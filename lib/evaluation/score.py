@@ -57,7 +57,13 @@ class Part:
     def shows_images_to_the_end(self) -> bool:
         """Whether these are the plain episodes on held-out questions, or those whose tools bring no image."""
         greedy = self.kind is Kind.GREEDY and self.benchmark.startswith(HELD_OUT)
-        return greedy or (self.kind is Kind.SIGHT and self.decoding.sight == "once")
+        return greedy or self.same_without_calls is not None
+
+    @property
+    def same_without_calls(self) -> str | None:
+        """The part, if any, from which episodes differ only in what a tool brings them."""
+        brings_less = self.kind is Kind.SIGHT and self.decoding.sight == "once"
+        return self.benchmark.removesuffix(SIGHTS["once"]) if brings_less else None
 
 
 def list_parts(settings: Settings, chosen: QuestionSet) -> list[Part]:

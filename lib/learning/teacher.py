@@ -63,30 +63,31 @@ class Teacher(Protocol):
     def play(self, rows: list[dict], heard: Heard) -> list[Trial]: ...
 
 
-def _search_script(row: dict, detour_share: float, limits: EpisodeLimits, seed: int) -> Script:
+def _search_script(row: dict, settings: DemonstrateSettings, limits: EpisodeLimits, seed: int) -> Script:
     evidence = [EvidenceStep(step["title"], step["query"], step["fact"], step["value"]) for step in row["evidence"]]
-    return SearchScript(evidence, row["answer"], detour_share=detour_share, seed=seed)
+    return SearchScript(evidence, row["answer"], detour_share=settings.detour_share, seed=seed)
 
 
-def _sql_script(row: dict, detour_share: float, limits: EpisodeLimits, seed: int) -> Script:
-    return SqlScript(row["answer"], mistake_share=detour_share, max_calls=limits.max_tool_calls, seed=seed)
+def _sql_script(row: dict, settings: DemonstrateSettings, limits: EpisodeLimits, seed: int) -> Script:
+    return SqlScript(row["answer"], mistake_share=settings.detour_share, max_calls=limits.max_tool_calls, seed=seed)
 
 
-def _vision_script(row: dict, detour_share: float, limits: EpisodeLimits, seed: int) -> Script:
+def _vision_script(row: dict, settings: DemonstrateSettings, limits: EpisodeLimits, seed: int) -> Script:
     sights = [Observation.of(step) for step in row["evidence"] if step["page_id"]]
     together = [step["fact"] for step in row["evidence"] if not step["page_id"]]
     return VisionScript(
         sights,
         row["answer"],
         conclusion="\n".join(together),
-        detour_share=detour_share,
+        detour_share=settings.detour_share,
+        miss_share=settings.miss_share,
         max_calls=limits.max_tool_calls,
         seed=seed,
     )
 
 
 # How the oracle plays a question of a domain.
-SCRIPTS: dict[str, Callable[[dict, float, EpisodeLimits, int], Script]] = {
+SCRIPTS: dict[str, Callable[[dict, DemonstrateSettings, EpisodeLimits, int], Script]] = {
     "knowledge": _search_script,
     "sql": _sql_script,
     "vision": _vision_script,
@@ -99,7 +100,7 @@ class Oracle:
     name = "oracle"
 
     def __init__(self, settings: DemonstrateSettings, scene: Scene, log: TrialLog):
-        self._detour_share, self._scene = settings.detour_share, scene
+        self._settings, self._scene = settings, scene
         self.usage = Usage()
 
     def play(self, rows: list[dict], heard: Heard) -> list[Trial]:
@@ -112,7 +113,7 @@ class Oracle:
     async def _play_one(self, row: dict) -> Trial:
         question, scene = question_of(row), self._scene
         seed = derive_seed(scene.seed, "demonstration", question.id)
-        script = SCRIPTS[question.domain](row, self._detour_share, scene.limits, seed)
+        script = SCRIPTS[question.domain](row, self._settings, scene.limits, seed)
         trial = Trial(question.id)
         episode = await run_episode(
             question,

@@ -22,8 +22,11 @@ class DemonstrateSettings(Section):
     teacher: TeacherSettings = OracleTeacher()
     """Who plays them."""
     detour_share: float = Field(0.15, ge=0, le=1)
-    """Share of the oracle's steps with a detour: a vague search first, or, at most once in an SQL episode, a query with
-    a mistake that it mends."""
+    """Share of the oracle's steps with a detour: a vague search first; at most once in an SQL episode, a query with a
+    mistake that it mends; at most once in an episode on images, a second look at what was plain."""
+    miss_share: float = Field(0.4, ge=0, lt=1)
+    """Share of the oracle's looks at what is small that point at another part of the picture, where nothing is, so that
+    a policy which cannot tell the place from afar learns to go on looking."""
     min_trained_share: float = Field(0.05, ge=0, le=1)
     """Gate: least share of trained tokens in the demonstrations."""
     max_trained_share: float = Field(0.95, ge=0, le=1)

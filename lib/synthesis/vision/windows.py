@@ -8,6 +8,7 @@ from itertools import product
 from lib.sources.images.image_set import Part, Picture
 
 STARTS, LENGTH = (0, 50), 50
+WINDOWS = tuple((x, y, x + LENGTH, y + LENGTH) for x, y in product(STARTS, STARTS))
 ROWS, COLUMNS = ("top", "bottom"), ("left", "right")
 SMALL = "small"
 
@@ -19,8 +20,7 @@ def window_of(picture: Picture) -> tuple[int, int, int, int] | None:
     boxes = [_in_hundredths(part, picture) for part in picture.parts]
     left, top = min(box[0] for box in boxes), min(box[1] for box in boxes)
     right, bottom = max(box[2] for box in boxes), max(box[3] for box in boxes)
-    windows = [(x, y, x + LENGTH, y + LENGTH) for x, y in product(STARTS, STARTS)]
-    holding = [box for box in windows if box[0] <= left and box[1] <= top and box[2] >= right and box[3] >= bottom]
+    holding = [box for box in WINDOWS if box[0] <= left and box[1] <= top and box[2] >= right and box[3] >= bottom]
     middle = ((left + right) / 2, (top + bottom) / 2)
     return min(holding, key=lambda box: _distance(box, middle), default=None)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -93,6 +95,33 @@ def test_budgets_below_the_own_one_are_read_off_and_those_above_are_run(job, epi
     assert scores["reinforce", "accuracy_budget_2", 1]["value"] == pytest.approx(6 / 12)
     assert scores["reinforce", "accuracy_budget_9", 1]["value"] == pytest.approx(8 / 12)
     assert json.loads(scores["reinforce", "accuracy_budget_2", 1]["decoding"])["max_tool_calls"] == 2
+
+
+def test_episodes_without_a_call_are_taken_over_where_tools_bring_no_image(job, question_table, episode, episode_table):
+    table = question_table(12)
+    columns = {"domain": pa.array(["vision"] * 12), "images": pa.array([["a", "b"]] * 12, pa.list_(pa.string()))}
+    for name, column in columns.items():
+        table = table.set_column(table.schema.get_field_index(name), name, column)
+    pq.write_table(table, job.inputs["synthesize"] / "questions.parquet")
+    policy = ScriptedPolicy(episode, episode_table)
+    asked: dict[str, list[str]] = {}
+
+    def attempt(questions, *, benchmark, **options):
+        asked.setdefault(benchmark, questions["id"].to_pylist())
+        return policy(questions, benchmark=benchmark, **options)
+
+    settings = Settings(evaluate=SETTINGS["evaluate"] | {"attention_episodes": 0})  # there is no model to look into
+    evaluate(replace(job, settings=settings), attempt=attempt)
+    with_calls = {f"test-{number}" for number in range(12) if number % 4}
+    assert set(asked["held_out_vision"]) == set(asked["held_out_vision_blind"]) > with_calls
+    assert set(asked["held_out_vision_once"]) == with_calls
+    rows = pq.read_table(job.out / "episodes.parquet").to_pylist()
+    assert len({row["id"] for row in rows}) == len(rows)
+    once = [row for row in rows if row["benchmark"] == "held_out_vision_once" and row["policy"] == "warm_up"]
+    assert {row["question_id"] for row in once} == set(asked["held_out_vision"])
+    assert all(row["id"].startswith("warm_up/held_out_vision_once/") for row in once)
+    scores = scores_of(job)
+    assert scores["warm_up", "accuracy_once", 1]["value"] == scores["warm_up", "accuracy", 1]["value"] == 4 / 12
 
 
 def test_sampling_gives_pass_at_k_and_picks(job, episode, episode_table):
