@@ -12,6 +12,8 @@ HELD_OUT = "held_out_"
 # Attempts of another kind at the same questions have a suffix.
 SAMPLED = "_sampled"
 SIGHTS = {"once": "_once", "none": "_blind"}  # by which images are shown, where not all are
+# Metrics of a question set: accuracy with all images less that with those, question by question.
+WORTH = {"once": "accuracy_gain_of_tools", "none": "accuracy_gain_of_images"}
 # Metrics of each fifth, from 1, of what an episode's policy wrote: the share of its attention that lies on images, and
 # images' share of the tokens that it could attend to.
 IMAGE_ATTENTION, IMAGE_TOKENS = "image_attention_", "image_tokens_"

@@ -1,8 +1,7 @@
 """The numbers that a set of judged episodes amounts to.
 
-In: episodes of one policy on one benchmark and their questions. Out: named values, one a question,
-and rows of the SCORES contract. Episodes that failed for reasons outside the policy count in
-``failed_rate`` and nowhere else.
+In: episodes of one policy on one benchmark and their questions. Out: named values, one a question. Episodes that
+failed for reasons outside the policy count in ``failed_rate`` and nowhere else.
 """
 
 from __future__ import annotations
@@ -118,30 +117,3 @@ def sampled_values(grouped: dict[str, list[Sample]], samples: int) -> dict[tuple
 def budget_values(grouped: dict[str, list[Sample]], budget: int) -> list[float]:
     """Accuracy under a tool budget, one value a question, from greedy episodes with at least that budget."""
     return [correct_within_budget(rows[0], budget) for _, rows in sorted(grouped.items())]
-
-
-def score_row(
-    interval: Interval,
-    *,
-    policy: str,
-    benchmark: str,
-    domain: str,
-    metric: str,
-    k: int,
-    decoding: Decoding,
-    seed: int,
-) -> dict[str, object]:
-    """One row of the SCORES contract."""
-    return {
-        "policy": policy,
-        "benchmark": benchmark,
-        "domain": domain,
-        "metric": metric,
-        "value": interval.value,
-        "low": interval.low,
-        "high": interval.high,
-        "n": interval.n,
-        "k": k,
-        "decoding": decoding.to_json(),
-        "seed": seed,
-    }

@@ -7,13 +7,14 @@ policy over those before it on the same questions. The file knows neither checkp
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 import numpy as np
 import pyarrow as pa
 
-from data_contracts.scores import HELD_OUT, IMAGE_ATTENTION, IMAGE_TOKENS, SAMPLED, SIGHTS
+from data_contracts.scores import HELD_OUT, IMAGE_ATTENTION, IMAGE_TOKENS, SAMPLED, SIGHTS, WORTH
+from lib.bootstrap import Interval
 from lib.evaluation.metrics import (
     Bootstrap,
     Decoding,
@@ -21,7 +22,6 @@ from lib.evaluation.metrics import (
     greedy_values,
     sampled_values,
     samples_by_question,
-    score_row,
 )
 from lib.evaluation.question_sets import QuestionSet
 from lib.seeds import derive_seed
@@ -62,8 +62,12 @@ class Part:
     @property
     def same_without_calls(self) -> str | None:
         """The part, if any, from which episodes differ only in what a tool brings them."""
-        brings_less = self.kind is Kind.SIGHT and self.decoding.sight == "once"
-        return self.benchmark.removesuffix(SIGHTS["once"]) if brings_less else None
+        return self.set_name if self.kind is Kind.SIGHT and self.decoding.sight == "once" else None
+
+    @property
+    def set_name(self) -> str:
+        """Of the questions; for parts that are greedy or of fewer images."""
+        return self.benchmark.removesuffix(SIGHTS[self.decoding.sight]) if self.kind is Kind.SIGHT else self.benchmark
 
 
 def list_parts(settings: Settings, chosen: QuestionSet) -> list[Part]:
@@ -99,20 +103,15 @@ def score(episodes: Episodes, *, parts: list[Part], settings: Settings, seed: in
         for part in parts:
             table = episodes[policy, part.benchmark]
             for metric, k, decoding, values in _values(part, table, settings):
-                yield score_row(
-                    bootstrap.mean(values, metric=metric),
-                    policy=policy,
-                    benchmark=part.benchmark,
-                    domain=part.domain,
-                    metric=metric,
-                    k=k,
-                    decoding=decoding,
-                    seed=seed,
-                )
-            if part.kind is Kind.GREEDY:
+                interval = bootstrap.mean(values, metric=metric)
+                yield _row(interval, part, policy, metric, k=k, decoding=decoding, seed=seed)
+            if part.kind in (Kind.GREEDY, Kind.SIGHT):
                 accuracies[part.benchmark][policy] = greedy_values(table, part.questions)["accuracy"]
     for part in parts:
-        yield from _gains(accuracies[part.benchmark], part, bootstrap, seed)
+        if part.kind is Kind.GREEDY:
+            yield from _gains(accuracies[part.benchmark], part, bootstrap, seed)
+        elif part.kind is Kind.SIGHT:
+            yield from _worth(accuracies[part.set_name], accuracies[part.benchmark], part, bootstrap, seed)
 
 
 def attention_rows(
@@ -122,16 +121,8 @@ def attention_rows(
     bootstrap = Bootstrap(settings.evaluate.bootstrap_resamples, derive_seed(seed, "evaluate", "attention"))
     for place, name in enumerate((IMAGE_ATTENTION, IMAGE_TOKENS)):
         for fifth in range(values.shape[2]):
-            yield score_row(
-                bootstrap.mean(values[:, place, fifth], metric=name),
-                policy=policy,
-                benchmark=part.benchmark,
-                domain=part.domain,
-                metric=f"{name}{1 + fifth}",
-                k=1,
-                decoding=part.decoding,
-                seed=seed,
-            )
+            interval = bootstrap.mean(values[:, place, fifth], metric=name)
+            yield _row(interval, part, policy, f"{name}{1 + fifth}", decoding=part.decoding, seed=seed)
 
 
 def _values(part: Part, episodes: pa.Table, settings: Settings) -> Iterator[tuple[str, int, Decoding, list[float]]]:
@@ -164,16 +155,48 @@ def _gains(
     names = list(accuracies)
     for position, policy in enumerate(names):
         for earlier in names[:position]:
-            shared = sorted(set(accuracies[policy]) & set(accuracies[earlier]))
-            if shared:
-                values = np.array([[accuracies[name][question] for question in shared] for name in (policy, earlier)])
-                yield score_row(
-                    bootstrap.difference(*values),
-                    policy=policy,
-                    benchmark=part.benchmark,
-                    domain=part.domain,
-                    metric=f"accuracy_gain_over_{earlier}",
-                    k=1,
-                    decoding=part.decoding,
-                    seed=seed,
-                )
+            gain = _difference(accuracies[policy], accuracies[earlier], bootstrap)
+            if gain is not None:
+                metric = f"accuracy_gain_over_{earlier}"
+                yield _row(gain, part, policy, metric, decoding=part.decoding, seed=seed)
+
+
+def _worth(
+    seeing: dict[str, dict[str, float]],
+    blinder: dict[str, dict[str, float]],
+    part: Part,
+    bootstrap: Bootstrap,
+    seed: int,
+) -> Iterator[dict[str, object]]:
+    """Each policy's accuracy less that of a part with fewer images, question by question, as rows of the whole set."""
+    whole = replace(part, benchmark=part.set_name)
+    for policy, accuracies in seeing.items():
+        gain = _difference(accuracies, blinder[policy], bootstrap)
+        if gain is not None:
+            yield _row(gain, whole, policy, WORTH[part.decoding.sight], decoding=part.decoding, seed=seed)
+
+
+def _difference(values: dict[str, float], baseline: dict[str, float], bootstrap: Bootstrap) -> Interval | None:
+    """Over the questions that both answered; None where there is none."""
+    shared = sorted(set(values) & set(baseline))
+    if not shared:
+        return None
+    return bootstrap.difference(*np.array([[known[question] for question in shared] for known in (values, baseline)]))
+
+
+def _row(
+    interval: Interval, part: Part, policy: str, metric: str, *, k: int = 1, decoding: Decoding, seed: int
+) -> dict[str, object]:
+    return {
+        "policy": policy,
+        "benchmark": part.benchmark,
+        "domain": part.domain,
+        "metric": metric,
+        "value": interval.value,
+        "low": interval.low,
+        "high": interval.high,
+        "n": interval.n,
+        "k": k,
+        "decoding": decoding.to_json(),
+        "seed": seed,
+    }

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import duckdb
 
-from data_contracts.scores import HELD_OUT, SAMPLED, SIGHTS
+from data_contracts.scores import HELD_OUT, SAMPLED, SIGHTS, WORTH
 
 POLICY_ORDER = ("base", "warm_up", "reinforce", "extrapolate")
 HEADLINE = {
@@ -26,6 +26,7 @@ HEADLINE = {
     "format_error_rate": "format errors",
     "executable_rate": "queries that run",
 }
+WORTH_OF = {WORTH["none"]: "images", WORTH["once"]: "images that tools bring"}
 COUNTED = frozenset({"tool_calls", "turns"})
 SHARES = frozenset({*HEADLINE, "pass_at_k"} - COUNTED)
 BUDGET = re.compile(r"_budget_\d+$")
@@ -53,6 +54,7 @@ class Headline:
     policies: list[str]
     cells: dict[tuple[str, str], dict]  # (policy, metric) -> row of the score table
     gains: dict[str, dict] = field(default_factory=dict)  # policy -> gain over the policy before it
+    worth: list[dict] = field(default_factory=list)  # what images bring each trained policy, with `of`
     num_questions: int = 0
 
 
@@ -94,8 +96,14 @@ def _read_headline(name: str, scores: Sequence[dict]) -> Headline:
     by_name = {(row["policy"], row["metric"]): row for row in greedy}
     pairs = [(policy, before, f"accuracy_gain_over_{before}") for before, policy in pairwise(policies)]
     gains = {p: by_name[p, metric] | {"over": before} for p, before, metric in pairs if (p, metric) in by_name}
+    worth = [
+        by_name[policy, metric] | {"of": of}
+        for metric, of in WORTH_OF.items()
+        for policy in policies
+        if policy != "base" and (policy, metric) in by_name
+    ]
     counted = max((cells[policy, "accuracy"]["n"] for policy in policies if (policy, "accuracy") in cells), default=0)
-    return Headline(name, title_of(name), own, metrics, policies, cells, gains, counted)
+    return Headline(name, title_of(name), own, metrics, policies, cells, gains, worth, counted)
 
 
 def order_policies(names: set[str]) -> list[str]:

@@ -69,6 +69,7 @@ def test_policies_are_judged_without_the_images_of_tools_and_without_any(store, 
     found = duckdb.sql(f"SELECT DISTINCT benchmark, metric FROM '{scores}'").fetchall()
     assert ("held_out_vision_once", "accuracy_once") in found
     assert ("held_out_vision_blind", "accuracy_none") in found
+    assert {("held_out_vision", f"accuracy_gain_of_{what}") for what in ("images", "tools")} <= set(found)
     assert not any(benchmark.startswith("shapes_said_") for benchmark, _ in found)
     for benchmark in ("held_out_vision", "held_out_vision_once"):
         watched = {metric for name, metric in found if name == benchmark and metric.startswith("image_")}
@@ -84,3 +85,4 @@ def test_episodes_keep_the_images_that_were_shown(store, run):
 def test_the_report_shows_questions_with_their_pictures(store, run):
     page = (folder_of(store, run, "report") / "report.html").read_text()
     assert 'id="pictures"' in page and page.count("data:image/png;base64,") >= 20
+    assert "images that tools bring" in page

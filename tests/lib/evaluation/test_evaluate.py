@@ -108,7 +108,11 @@ def test_episodes_without_a_call_are_taken_over_where_tools_bring_no_image(job, 
 
     def attempt(questions, *, benchmark, **options):
         asked.setdefault(benchmark, questions["id"].to_pylist())
-        return policy(questions, benchmark=benchmark, **options)
+        table = policy(questions, benchmark=benchmark, **options)
+        if benchmark == "held_out_vision":
+            return table
+        wrong = pa.array([False] * table.num_rows)  # nothing but images answers what takes a look
+        return table.set_column(table.schema.get_field_index("correct"), table.schema.field("correct"), wrong)
 
     settings = Settings(evaluate=SETTINGS["evaluate"] | {"attention_episodes": 0})  # there is no model to look into
     evaluate(replace(job, settings=settings), attempt=attempt)
@@ -121,7 +125,11 @@ def test_episodes_without_a_call_are_taken_over_where_tools_bring_no_image(job, 
     assert {row["question_id"] for row in once} == set(asked["held_out_vision"])
     assert all(row["id"].startswith("warm_up/held_out_vision_once/") for row in once)
     scores = scores_of(job)
-    assert scores["warm_up", "accuracy_once", 1]["value"] == scores["warm_up", "accuracy", 1]["value"] == 4 / 12
+    assert scores["warm_up", "accuracy", 1]["value"] == 4 / 12
+    assert scores["warm_up", "accuracy_once", 1]["value"] == 1 / 12  # the one right episode that called no tool
+    assert scores["warm_up", "accuracy_gain_of_tools", 1]["value"] == pytest.approx(3 / 12)
+    assert scores["warm_up", "accuracy_gain_of_images", 1]["value"] == pytest.approx(4 / 12)
+    assert scores["warm_up", "accuracy_gain_of_tools", 1]["benchmark"] == "held_out_vision"
 
 
 def test_sampling_gives_pass_at_k_and_picks(job, episode, episode_table):
