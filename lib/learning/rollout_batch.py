@@ -10,11 +10,21 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lib.learning.episode_filters import find_filter
+from lib.learning.episode_filters import EPISODE_FILTERS, find_filter
 from lib.learning.group_advantage import group_advantages, has_signal
 from lib.learning.token_batch import Sample
 from lib.learning.two_level_mask import action_mask, carries_loss
 from lib.rollout.episode import Episode
+
+MASKED = "mask trajectory"
+# Why an episode may not be trained on, in one order on all ranks.
+REASONS = (
+    "episode failed",
+    "group all right",
+    "group all wrong",
+    *(f"filter {name}" for name in EPISODE_FILTERS),
+    MASKED,
+)
 
 
 @dataclass(frozen=True)
@@ -24,7 +34,7 @@ class RolloutBatch:
     samples: list[Sample]
     domains: list[str]  # of each sample
     groups_kept: int
-    dropped: dict[str, int]  # episodes left out, by reason
+    dropped: dict[str, int]  # episodes left out, by one of REASONS
     num_action_tokens: int  # of all episodes that count, those of dropped groups too
 
 
@@ -67,7 +77,7 @@ def select_samples(
             if name := found[episode.id]:
                 dropped[f"filter {name}"] += 1
             elif episode.domain == "vision" and "trajectory" in vision_masks and not carries_loss(episode):
-                dropped["mask trajectory"] += 1
+                dropped[MASKED] += 1
             else:
                 masked = episode.domain == "vision" and "action" in vision_masks
                 samples.append(_sample(episode, float(advantage), masked=masked))

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import torch
 
-from lib.learning.episode_filters import EPISODE_FILTERS
 from lib.learning.policy_loss import PolicyLoss
-from lib.learning.rollout_batch import RolloutBatch
+from lib.learning.rollout_batch import REASONS, RolloutBatch
 from lib.learning.token_batch import MicroBatch
 from lib.rollout.episode import Episode
 
@@ -71,12 +70,3 @@ def step_row(
         "turns_mean": total(sum(e.num_policy_turns for e in episodes)) / count,
         "well_formed_share": total(sum(e.well_formed for e in episodes)) / count,
     }
-
-
-# The reasons that lib.learning.rollout_batch gives, in one order on all ranks.
-REASONS = (
-    "episode failed",
-    "group all right",
-    "group all wrong",
-    *(f"filter {name}" for name in EPISODE_FILTERS),
-)

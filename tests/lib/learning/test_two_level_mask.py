@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lib.environments.environment import CallResult, CallStatus, ToolCall
-from lib.learning.rollout_batch import select_samples
+from lib.learning.rollout_batch import MASKED, select_samples
+from lib.learning.step_measures import TokenMeasures, step_row
 from lib.learning.two_level_mask import action_mask, carries_loss
 from lib.policy.conversation import Conversation, Rendered
 from lib.policy.engine import Completion, Finish
@@ -69,6 +70,14 @@ def test_the_level_of_trajectories_is_a_switch():
     group = [episode(0, success=1.0), episode(1, success=0.0, status=EpisodeStatus.OUT_OF_CALLS)]
     assert trained(group) == ([4, 4], {})
     assert trained(group, "trajectory") == ([4], {"mask trajectory": 1})
+
+
+def test_what_is_masked_counts_in_the_row_of_the_step():
+    group = [episode(0, success=1.0), episode(1, success=0.0, status=EpisodeStatus.OUT_OF_CALLS)]
+    batch = select_samples(group, divide_by_std=False, vision_masks=("trajectory",))
+    row = step_row(group, batch, TokenMeasures(), total=float, maximum=float)
+    assert {"reason": MASKED, "count": 1} in row["dropped"]
+    assert row["num_episodes"] + sum(reason["count"] for reason in row["dropped"]) == len(group)
 
 
 def test_episodes_of_other_domains_are_not_masked():
