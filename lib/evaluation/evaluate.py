@@ -1,14 +1,14 @@
 """The job that judges every policy on the held-out questions.
 
 In: checkpoints, the sources and the questions. Out: scores with intervals, the episodes behind them, and the
-predictions on benchmarks in their official formats. Each (policy, part) is a file in ``job.scratch`` once it is done,
+predictions on benchmarks in their official formats. Each (policy, round) is a file in ``job.scratch`` once it is done,
 so an interrupted evaluation goes on where it stopped. Questions, seeds and bootstrap draws are the same for every
 policy, so that policies differ in their weights alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,9 +24,10 @@ from data_contracts.training import CHECKPOINT
 from lib.errors import JobError
 from lib.evaluation.image_attention import ImageAttention
 from lib.evaluation.metrics import judged
+from lib.evaluation.parts import Part, Round, list_parts, list_rounds
 from lib.evaluation.predictions import write_predictions
 from lib.evaluation.question_sets import QuestionSet, list_question_sets
-from lib.evaluation.score import Episodes, Part, attention_rows, list_parts, score
+from lib.evaluation.score import Episodes, attention_rows, score
 from lib.policy.device import own_device
 from lib.policy.load import load_chat, load_model
 from lib.policy.start import start_of
@@ -56,13 +57,13 @@ def evaluate(job: Job, *, attempt: Attempt) -> None:
     episodes: Episodes = {}
     done = 0
     for policy in policies:
-        for part in parts:
-            progress = PartProgress(job.progress, done, total, f"{policy} on {part.benchmark}")
-            path = job.scratch / "parts" / f"{policy}-{part.benchmark}.parquet"
-            greedy = episodes.get((policy, part.same_without_calls))
-            make = partial(_try, job, policy, part, attempt, progress, greedy)
-            episodes[policy, part.benchmark] = kept_table(path, make)
-            done += part.num_episodes
+        for one in list_rounds(parts):
+            progress = PartProgress(job.progress, done, total, f"{policy}, {one.name}")
+            path = job.scratch / "rounds" / f"{policy}-{one.name}.parquet"
+            table = kept_table(path, partial(_play, job, policy, one, attempt, progress, episodes))
+            for part in one.parts:
+                episodes[policy, part.benchmark] = table.filter(pc.equal(table["benchmark"], part.benchmark))
+            done += one.num_episodes
     pq.write_table(pa.concat_tables(episodes.values()), job.out / "episodes.parquet")
     rows = [*score(episodes, parts=parts, settings=job.settings, seed=job.seed)]
     rows += _attention(job, policies[-1], parts, episodes)
@@ -109,41 +110,44 @@ def _checkpoint(job: Job, policy: str) -> Path:
     return (start_of(job.inputs) if policy == "base" else job.inputs[policy]) / CHECKPOINT
 
 
-def _try(
-    job: Job, policy: str, part: Part, attempt: Attempt, progress: PartProgress, greedy: pa.Table | None
-) -> pa.Table:
-    """The episodes of one policy and one part.
-
-    Args:
-        greedy: of the part that ``part.same_without_calls`` names; what would be no other is taken over from it.
-    """
-    episodes = EPISODES.schema.empty_table() if greedy is None else _without_calls(greedy, part.benchmark)
-    questions = part.questions.filter(pc.invert(pc.is_in(part.questions["id"], episodes["question_id"])))
-    progress.update(episodes.num_rows, part.num_episodes)
+def _play(job: Job, policy: str, one: Round, attempt: Attempt, progress: PartProgress, episodes: Episodes) -> pa.Table:
+    """The episodes of one policy and one round; what would be no other is taken over from ``episodes``."""
+    known = {
+        part.benchmark: _without_calls(episodes[policy, part.same_without_calls], part.benchmark)
+        for part in one.parts
+        if part.same_without_calls
+    }
+    tables = list(known.values())
+    before = sum(table.num_rows for table in tables)
+    questions = one.questions_without({name: set(table["question_id"].to_pylist()) for name, table in known.items()})
+    progress.update(before, one.num_episodes)
     if questions.num_rows:
         played = attempt(
             questions,
             sources=Sources.of(job.inputs),
             checkpoint=_checkpoint(job, policy),
             policy=policy,
-            benchmark=part.benchmark,
+            benchmark=one.name,
             settings=job.settings,
-            samples=part.decoding.samples,
-            temperature=part.decoding.temperature,
-            top_p=part.decoding.top_p,
-            max_tool_calls=part.decoding.max_tool_calls,
-            sight=part.decoding.sight,
-            seed=derive_seed(job.seed, "evaluate", part.benchmark),
-            progress=replace(progress, before=progress.before + episodes.num_rows),
+            samples=one.decoding.samples,
+            temperature=one.decoding.temperature,
+            top_p=one.decoding.top_p,
+            max_tool_calls=one.decoding.max_tool_calls,
+            sight=one.decoding.sight,
+            seed=derive_seed(job.seed, "evaluate", one.name),
+            progress=replace(progress, before=progress.before + before),
         )
-        episodes = pa.concat_tables([episodes, _name_rows(played, prefix=f"{policy}/{part.benchmark}/")])
-    if judged(episodes).num_rows == 0:
-        raise JobError(
-            f"Every attempt of {policy} on {part.benchmark} failed, first: {episodes['error'][0].as_py()}",
-            kept="the parts that were judged before",
-            next_step="mend the cause and run again",
-        )
-    return episodes
+        tables.append(_name_rows(played, policy, one.benchmarks))
+    table = pa.concat_tables(tables)
+    for part in one.parts:
+        own = table.filter(pc.equal(table["benchmark"], part.benchmark))
+        if judged(own).num_rows == 0:
+            raise JobError(
+                f"Every attempt of {policy} on {part.benchmark} failed, first: {own['error'][0].as_py()}",
+                kept="the rounds that were judged before",
+                next_step="mend the cause and run again",
+            )
+    return table
 
 
 def _without_calls(greedy: pa.Table, benchmark: str) -> pa.Table:
@@ -157,10 +161,16 @@ def _without_calls(greedy: pa.Table, benchmark: str) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=EPISODES.schema)
 
 
-def _name_rows(episodes: pa.Table, *, prefix: str) -> pa.Table:
-    """Policies make their attempts under equal seeds, so an attempt's id is unique only with its policy."""
-    ids = pc.binary_join_element_wise(prefix, episodes["id"], "")
-    return episodes.cast(EPISODES.schema).set_column(0, EPISODES.schema.field("id"), ids)
+def _name_rows(episodes: pa.Table, policy: str, benchmarks: Mapping[str, str]) -> pa.Table:
+    """Under the names of their parts; policies make their attempts under equal seeds, so that ids are unique only with
+    the policy's."""
+    names = [benchmarks[question] for question in episodes["question_id"].to_pylist()]
+    ids = [f"{policy}/{name}/{id}" for name, id in zip(names, episodes["id"].to_pylist(), strict=True)]
+    table = episodes.cast(EPISODES.schema)
+    for column, values in (("id", ids), ("benchmark", names)):
+        place = table.schema.get_field_index(column)
+        table = table.set_column(place, table.schema.field(place), pa.array(values, pa.string()))
+    return table
 
 
 if __name__ == "__main__":

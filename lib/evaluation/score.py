@@ -7,13 +7,12 @@ policy over those before it on the same questions. The file knows neither checkp
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from enum import Enum, auto
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 
-from data_contracts.scores import HELD_OUT, IMAGE_ATTENTION, IMAGE_TOKENS, SAMPLED, SIGHTS, WORTH
+from data_contracts.scores import IMAGE_ATTENTION, IMAGE_TOKENS, WORTH
 from lib.bootstrap import Interval
 from lib.evaluation.metrics import (
     Bootstrap,
@@ -23,76 +22,11 @@ from lib.evaluation.metrics import (
     sampled_values,
     samples_by_question,
 )
-from lib.evaluation.question_sets import QuestionSet
+from lib.evaluation.parts import Kind, Part
 from lib.seeds import derive_seed
 from lib.settings.settings import Settings
 
 Episodes = dict[tuple[str, str], pa.Table]  # by (policy, benchmark)
-
-
-class Kind(Enum):
-    """How a part's episodes are made."""
-
-    GREEDY = auto()
-    SAMPLED = auto()
-    BUDGET = auto()  # greedy, with more tool calls than the environment's
-    SIGHT = auto()  # greedy, with fewer images shown
-
-
-@dataclass(frozen=True)
-class Part:
-    """Attempts of one kind at the questions of a set, made by every policy."""
-
-    benchmark: str  # the set's name, with a suffix for what is not greedy
-    kind: Kind
-    questions: pa.Table
-    domain: str
-    decoding: Decoding
-
-    @property
-    def num_episodes(self) -> int:
-        return self.questions.num_rows * self.decoding.samples
-
-    @property
-    def shows_images_to_the_end(self) -> bool:
-        """Whether these are the plain episodes on held-out questions, or those whose tools bring no image."""
-        greedy = self.kind is Kind.GREEDY and self.benchmark.startswith(HELD_OUT)
-        return greedy or self.same_without_calls is not None
-
-    @property
-    def same_without_calls(self) -> str | None:
-        """The part, if any, from which episodes differ only in what a tool brings them."""
-        return self.set_name if self.kind is Kind.SIGHT and self.decoding.sight == "once" else None
-
-    @property
-    def set_name(self) -> str:
-        """Of the questions; for parts that are greedy or of fewer images."""
-        return self.benchmark.removesuffix(SIGHTS[self.decoding.sight]) if self.kind is Kind.SIGHT else self.benchmark
-
-
-def list_parts(settings: Settings, chosen: QuestionSet) -> list[Part]:
-    """Greedy on all questions, samples on the first few, and greedy again for budgets above the environment's.
-
-    Budgets up to the environment's are read off the greedy episodes; see lib.evaluation.test_time.
-    """
-    wanted, own_budget = settings.evaluate, settings.environment.max_tool_calls
-    name, questions, domain = chosen.name, chosen.questions, chosen.domain
-    parts = [Part(name, Kind.GREEDY, questions, domain, Decoding(0.0, 1.0, 1, own_budget))]
-    if domain == "vision" and chosen.is_held_out:
-        parts += [
-            Part(f"{name}{suffix}", Kind.SIGHT, questions, domain, Decoding(0.0, 1.0, 1, own_budget, sight))
-            for sight, suffix in SIGHTS.items()
-        ]
-    few = min(wanted.sampled_questions, questions.num_rows)
-    if few == 0:
-        return parts
-    sampled = Decoding(wanted.temperature, wanted.top_p, wanted.samples, own_budget)
-    parts.append(Part(f"{name}{SAMPLED}", Kind.SAMPLED, questions.slice(0, few), domain, sampled))
-    for budget in sorted(set(wanted.budgets)):
-        if budget > own_budget and chosen.is_held_out:
-            greedy = Decoding(0.0, 1.0, 1, budget)
-            parts.append(Part(f"{name}_budget_{budget}", Kind.BUDGET, questions, domain, greedy))
-    return parts
 
 
 def score(episodes: Episodes, *, parts: list[Part], settings: Settings, seed: int) -> Iterator[dict[str, object]]:

@@ -12,8 +12,8 @@ import pytest
 from data_contracts.scores import SCORE_SET
 from lib.errors import JobError, SynthesisError
 from lib.evaluation.evaluate import evaluate
+from lib.evaluation.parts import list_parts, list_rounds
 from lib.evaluation.question_sets import QuestionSet
-from lib.evaluation.score import list_parts
 from lib.progress import Silent
 from lib.rollout.choose_questions import choose_questions
 from lib.settings.settings import Settings
@@ -74,8 +74,8 @@ def test_every_policy_is_scored_on_the_same_questions_under_the_same_seeds(job, 
     gain = scores["reinforce", "accuracy_gain_over_warm_up", 1]
     assert gain["value"] == pytest.approx(4 / 12)
     assert scores["extrapolate", "accuracy_gain_over_reinforce", 1]["high"] == 0.0
-    for benchmark in ("held_out_knowledge", "held_out_knowledge_sampled"):
-        assert len({call[-1] for call in policy.calls if call[1] == benchmark}) == 1
+    for played in ("greedy", "sampled"):
+        assert len({call[-1] for call in policy.calls if call[1] == played}) == 1
 
 
 def test_the_artifact_fits_its_contracts_and_episode_ids_are_unique(job, episode, episode_table):
@@ -109,7 +109,7 @@ def test_episodes_without_a_call_are_taken_over_where_tools_bring_no_image(job, 
     def attempt(questions, *, benchmark, **options):
         asked.setdefault(benchmark, questions["id"].to_pylist())
         table = policy(questions, benchmark=benchmark, **options)
-        if benchmark == "held_out_vision":
+        if benchmark == "greedy":
             return table
         wrong = pa.array([False] * table.num_rows)  # nothing but images answers what takes a look
         return table.set_column(table.schema.get_field_index("correct"), table.schema.field("correct"), wrong)
@@ -117,12 +117,12 @@ def test_episodes_without_a_call_are_taken_over_where_tools_bring_no_image(job, 
     settings = Settings(evaluate=SETTINGS["evaluate"] | {"attention_episodes": 0})  # there is no model to look into
     evaluate(replace(job, settings=settings), attempt=attempt)
     with_calls = {f"test-{number}" for number in range(12) if number % 4}
-    assert set(asked["held_out_vision"]) == set(asked["held_out_vision_blind"]) > with_calls
-    assert set(asked["held_out_vision_once"]) == with_calls
+    assert set(asked["greedy"]) == set(asked["none"]) > with_calls
+    assert set(asked["once"]) == with_calls
     rows = pq.read_table(job.out / "episodes.parquet").to_pylist()
     assert len({row["id"] for row in rows}) == len(rows)
     once = [row for row in rows if row["benchmark"] == "held_out_vision_once" and row["policy"] == "warm_up"]
-    assert {row["question_id"] for row in once} == set(asked["held_out_vision"])
+    assert {row["question_id"] for row in once} == set(asked["greedy"])
     assert all(row["id"].startswith("warm_up/held_out_vision_once/") for row in once)
     scores = scores_of(job)
     assert scores["warm_up", "accuracy", 1]["value"] == 4 / 12
@@ -155,6 +155,47 @@ def test_an_interrupted_evaluation_goes_on_where_it_stopped(job, episode, episod
 def test_a_policy_whose_attempts_all_fail_ends_in_one_readable_error(job, episode, episode_table):
     with pytest.raises(JobError, match="broken engine"):
         evaluate(job, attempt=ScriptedPolicy(episode, episode_table, fails=True))
+
+
+def test_sets_of_questions_share_a_round_where_they_are_decoded_alike_and_differ(question_table):
+    settings = Settings(evaluate={"sampled_questions": 3, "budgets": [1]})
+    sets = [
+        QuestionSet("held_out_knowledge", "knowledge", question_table(10)),
+        QuestionSet("held_out_sql", "sql", question_table(7, split="train")),  # other ids
+        QuestionSet("people_asked", "sql", question_table(4)),  # ids of the first
+    ]
+    parts = [part for chosen in sets for part in list_parts(settings, chosen)]
+    rounds = list_rounds(parts)
+    assert [(one.name, [part.benchmark for part in one.parts]) for one in rounds] == [
+        ("greedy", ["held_out_knowledge", "held_out_sql"]),
+        ("sampled", ["held_out_knowledge_sampled", "held_out_sql_sampled"]),
+        ("greedy_again_1", ["people_asked"]),
+        ("sampled_again_1", ["people_asked_sampled"]),
+    ]
+    assert sum(one.num_episodes for one in rounds) == sum(part.num_episodes for part in parts)
+    left = rounds[0].questions_without({"held_out_knowledge": {"test-0", "train-1"}})["id"].to_pylist()
+    assert "test-0" not in left and "train-1" in left and len(left) == 16
+
+
+def test_each_episode_bears_the_name_of_its_own_set(job, question_table, episode, episode_table):
+    mixed = pa.concat_tables([question_table(6), _of_sql(question_table(6, split="train"))])
+    where = mixed.schema.get_field_index("split")
+    mixed = mixed.set_column(where, mixed.schema.field(where), pa.array(["test"] * 12))
+    pq.write_table(mixed, job.inputs["synthesize"] / "questions.parquet")
+    policy = ScriptedPolicy(episode, episode_table)
+    evaluate(job, attempt=policy)
+    rows = pq.read_table(job.out / "episodes.parquet").to_pylist()
+    for row in rows:
+        domain = "sql" if row["question_id"].startswith("train-") else "knowledge"
+        assert row["benchmark"].startswith(f"held_out_{domain}")
+        assert row["id"].startswith(f"{row['policy']}/{row['benchmark']}/")
+    assert len({row["id"] for row in rows}) == len(rows)
+    assert [call[1] for call in policy.calls if call[0] == "base"] == ["greedy", "sampled", "budget_9"]
+
+
+def _of_sql(table):
+    where = table.schema.get_field_index("domain")
+    return table.set_column(where, table.schema.field(where), pa.array(["sql"] * table.num_rows))
 
 
 def test_no_samples_leaves_test_time_scaling_out(question_table):

@@ -17,8 +17,9 @@ from data_contracts.episodes import EPISODES
 from data_contracts.questions import FUNNEL, QUESTIONS
 from data_contracts.scores import SCORES
 from data_contracts.training import STEPS, SWEEP, TENSOR_FITS
+from lib.evaluation.parts import list_parts
 from lib.evaluation.question_sets import QuestionSet
-from lib.evaluation.score import list_parts, score
+from lib.evaluation.score import score
 from lib.extrapolation.sweep import Candidate, Method, judge, tabulate
 from lib.settings.settings import Settings
 

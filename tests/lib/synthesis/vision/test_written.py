@@ -7,8 +7,8 @@ import json
 import pyarrow as pa
 
 from data_contracts.questions import QUESTIONS
+from lib.evaluation.parts import Kind, list_parts
 from lib.evaluation.question_sets import QuestionSet
-from lib.evaluation.score import Kind, list_parts
 from lib.settings.settings import Settings
 from lib.synthesis.vision.written import read_statements
 from tests.small_images import collect, write_folder
