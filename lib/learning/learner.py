@@ -20,7 +20,7 @@ from lib.learning.item_order import items_of_step
 from lib.learning.policy_loss import policy_loss
 from lib.learning.rollout_batch import RolloutBatch, select_samples
 from lib.learning.step_measures import TokenMeasures
-from lib.learning.task_advantage import normalize_by_task
+from lib.learning.task_advantage import normalize_by_task, weigh_domains
 from lib.learning.token_batch import MicroBatch, Sample, make_micro_batches
 from lib.learning.trainer import Trainer
 from lib.policy.conversation import ChatFormat
@@ -69,12 +69,14 @@ class Learner:
             filtered_count=settings.filtered_count,
             vision_masks=settings.vision_masks,
         )
-        if not settings.normalize_by_task or len(self.questions) == 1:
-            return batch
-        samples = normalize_by_task(
-            batch.samples, batch.domains, among=list(self.questions), total=self.trainer.sum_over_ranks
-        )
-        return replace(batch, samples=samples)
+        if len(self.questions) == 1:
+            return batch  # there is nothing to balance
+        samples = batch.samples
+        if settings.normalize_by_task:
+            samples = normalize_by_task(
+                samples, batch.domains, among=list(self.questions), total=self.trainer.sum_over_ranks
+            )
+        return replace(batch, samples=weigh_domains(samples, batch.domains, settings.domain_pulls))
 
     def train(self, rolled_out: RolloutBatch, step: int, *, learning_rate: float) -> tuple[float, float, TokenMeasures]:
         """Optimizer steps over the batch; none when no rank has a group with a signal.

@@ -8,7 +8,7 @@ policy goes. The standard deviation is that of the population.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from lib.learning.token_batch import Sample
@@ -31,6 +31,14 @@ def normalize_by_task(
         mean, deviation = statistics[domain]
         normalized.append(replace(sample, advantage=(sample.advantage - mean) / (deviation + EPSILON)))
     return normalized
+
+
+def weigh_domains(samples: Sequence[Sample], domains: Sequence[str], pulls: Mapping[str, float]) -> list[Sample]:
+    """Samples whose advantages are multiplied by the pull of their domain, 1 where none is named."""
+    return [
+        replace(sample, advantage=sample.advantage * pulls.get(domain, 1.0))
+        for sample, domain in zip(samples, domains, strict=True)
+    ]
 
 
 def _statistics(

@@ -77,6 +77,9 @@ class ReinforceSettings(Section):
     normalize_by_task: bool = True
     """Give the advantages of each domain mean 0 and deviation 1 over its action tokens, so that none of them decides
     alone where the policy goes. A run of one domain has nothing to balance."""
+    domain_pulls: dict[Domain, Annotated[float, Field(ge=0)]] = {}
+    """What the advantages of a domain are multiplied by beside others'; those that are not named have 1. A run of one
+    domain is scaled by its learning rate alone."""
     domain_weights: dict[Domain, Annotated[float, Field(ge=0)]] = {}
     """How many groups of a step belong to a domain, relative to the others; those that are not named have 1."""
     filters: tuple[Literal["no_call", "empty_turn", "cut"], ...] = ()

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lib.learning.policy_loss import policy_loss
-from lib.learning.task_advantage import normalize_by_task
+from lib.learning.task_advantage import normalize_by_task, weigh_domains
 from lib.learning.token_batch import Sample, make_micro_batches
 
 AMONG = ["knowledge", "sql"]
@@ -85,3 +85,9 @@ def test_a_domain_that_is_alone_on_another_rank_is_measured_with_that_rank_s_sum
 def test_a_domain_without_samples_or_spread_stays_finite():
     assert [item.advantage for item in normalize([sample(2.0), sample(2.0)], ["sql", "sql"])] == [0.0, 0.0]
     assert normalize([], []) == []
+
+
+def test_a_domain_pulls_as_hard_as_it_is_told_and_others_as_before():
+    weighed = weigh_domains(SAMPLES, DOMAINS, {"sql": 0.25})
+    assert [item.advantage for item in weighed] == [1.0, -1.0, 2.5, -1.0, -1.0]
+    assert [item.tokens for item in weighed] == [item.tokens for item in SAMPLES]
