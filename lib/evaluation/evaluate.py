@@ -22,7 +22,7 @@ from data_contracts.episodes import EPISODES
 from data_contracts.scores import PREDICTIONS, SCORES
 from data_contracts.training import CHECKPOINT
 from lib.errors import JobError
-from lib.evaluation.image_attention import ImageAttention
+from lib.evaluation.image_attention import ImageAttention, watched_questions
 from lib.evaluation.metrics import judged
 from lib.evaluation.parts import Part, Round, list_parts, list_rounds
 from lib.evaluation.predictions import write_predictions
@@ -84,7 +84,10 @@ def _export(job: Job, sets: Sequence[QuestionSet], policies: Sequence[str], epis
 
 
 def _attention(job: Job, policy: str, parts: Sequence[Part], episodes: Episodes) -> list[dict[str, object]]:
-    """How much one policy attends to images while its episodes go on, with tools that bring images and without."""
+    """How much one policy attends to images while its episodes go on, with tools that bring images and without.
+
+    On questions at which it calls a tool, if there are any: on others both are the same episode.
+    """
     number = job.settings.evaluate.attention_episodes
     watched = [part for part in parts if part.domain == "vision" and part.shows_images_to_the_end]
     if not (number and watched):
@@ -94,9 +97,11 @@ def _attention(job: Job, policy: str, parts: Sequence[Part], episodes: Episodes)
     if chat.encoder is None:
         return []
     measure = ImageAttention(load_model(checkpoint).to(own_device()), chat.encoder)
+    questions = watched_questions(judged(episodes[policy, watched[0].benchmark]), number)
     rows = []
     for part in watched:
-        chosen = judged(episodes[policy, part.benchmark]).slice(0, number).to_pylist()
+        played = judged(episodes[policy, part.benchmark])
+        chosen = played.filter(pc.is_in(played["question_id"], questions)).to_pylist()
         progress = PartProgress(job.progress, 0, len(chosen), f"attention of {policy} on {part.benchmark}")
         values = []
         for row in chosen:

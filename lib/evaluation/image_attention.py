@@ -13,6 +13,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from transformers import AttentionInterface
 
@@ -106,3 +108,9 @@ def _attend_and_watch(
 
 
 AttentionInterface.register(NAME, _attend_and_watch)
+
+
+def watched_questions(episodes: pa.Table, number: int) -> pa.Array:
+    """The first questions at which a tool is called; where none is called anywhere, the first of all."""
+    calling = episodes.filter(pc.greater(pc.list_value_length(episodes["tool_calls"]), 0))
+    return (calling if calling.num_rows else episodes)["question_id"].slice(0, number).combine_chunks()

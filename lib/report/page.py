@@ -116,16 +116,15 @@ def _effort_charts(headline: Headline) -> list[Chart]:
 
 def _level_chart(headline: Headline) -> Chart:
     """The level of a query is its hardness, that of a question about images its kind."""
-    svg = score_charts.draw_by_level(headline.scores, headline.policies, headline.title)
     if any(row["domain"] == "vision" for row in headline.scores):
         return Chart(
             "Accuracy by kind",
-            svg,
+            score_charts.draw_by_kind(headline.scores, headline.policies, headline.title),
             "Share of right answers, with 95 % intervals, by what a question asks for; higher is better.",
         )
     return Chart(
         "Accuracy by hardness",
-        svg,
+        score_charts.draw_by_level(headline.scores, headline.policies, headline.title),
         "Share of right answers, with 95 % intervals, by how hard the right query is to write, by Spider's count of "
         "its parts; higher is better.",
     )

@@ -81,6 +81,32 @@ def draw_by_level(scores: Sequence[Row], policies: Sequence[str], about: str) ->
     )
 
 
+def draw_by_kind(scores: Sequence[Row], policies: Sequence[str], about: str) -> str:
+    """Accuracy by what a question asks for: a line of points a kind, since kinds are many and have long names."""
+    rows = {(str(row["metric"]), row["policy"]): row for row in scores if str(row["metric"]).startswith(LEVEL)}
+    kinds = list(dict.fromkeys(metric for metric, _ in rows))
+    if not kinds:
+        return ""
+    figure, axes = new_figure(height=1.0 + 0.42 * len(kinds))
+    for place, policy in enumerate(policies):
+        shift = 0.17 * ((len(policies) - 1) / 2 - place)  # the first policy on top, as in the legend
+        shown = [(y + shift, rows[kind, policy]) for y, kind in enumerate(reversed(kinds)) if (kind, policy) in rows]
+        colour, ys = colour_of(policy, place), [y for y, _ in shown]
+        axes.hlines(ys, [row["low"] for _, row in shown], [row["high"] for _, row in shown], color=colour, alpha=0.5)
+        name, marker = POLICY_NAMES.get(policy, policy), POLICY_MARKERS.get(policy, "o")
+        values = [row["value"] for _, row in shown]
+        axes.plot(values, ys, marker, color=colour, label=name, markersize=4, clip_on=False)
+    labels = [f"{kind.removeprefix(LEVEL)} ({max(rows[key]['n'] for key in rows if key[0] == kind)})" for kind in kinds]
+    axes.set_yticks(range(len(kinds)), list(reversed(labels)))
+    axes.set_ylim(-0.5, len(kinds) - 0.5)
+    axes.set_xlim(-0.02, 1.02)
+    axes.grid(False, axis="y")
+    draw_percent(axes, "x")
+    axes.set_xlabel("right answers; in brackets, how many questions", color=MUTED)
+    add_legend(axes)
+    return to_svg(figure, label=f"Accuracy by kind: {about}")
+
+
 def draw_budget_curve(scores: Sequence[Row], policies: Sequence[str], about: str) -> str:
     """Accuracy when only so many tool calls are allowed."""
     return _draw_curves(
@@ -134,6 +160,7 @@ def draw_pickers(scores: Sequence[Row], policies: Sequence[str], about: str) -> 
 def draw_attention(scores: Sequence[Row], about: str) -> str:
     """The share of one policy's attention that lies on images, as its episodes go on, with and without the tools."""
     names = {"": "tools bring images", SIGHTS["once"]: "tools bring none"}
+    tokens = "images' share of the tokens"
     lines = [
         (metric, suffix, rows)
         for suffix, metric in product(names, (IMAGE_ATTENTION, IMAGE_TOKENS))
@@ -150,12 +177,13 @@ def draw_attention(scores: Sequence[Row], about: str) -> str:
             axes.plot(xs, values, "o-", color=colour, label=names[suffix])
             axes.fill_between(xs, low, high, color=colour, alpha=0.12, lw=0)
         else:
-            axes.plot(xs, values, ":", color=colour, label=f"{names[suffix]}: their share of the tokens")
+            axes.plot(xs, values, ":", color=colour, label=tokens)
+            tokens = None  # that of the other is nearly the same, and one entry says what dots are
     axes.set_xticks(range(1, 6), ["first", "second", "third", "fourth", "last"])
     axes.set_ylim(bottom=0)
     draw_percent(axes)
     axes.set_xlabel("fifth of what the policy wrote", color=MUTED)
-    add_legend(axes)
+    add_legend(axes, columns=2)
     return to_svg(figure, label=f"Attention on images: {about}")
 
 

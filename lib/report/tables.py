@@ -142,11 +142,14 @@ def read_funnel(rows: Sequence[dict]) -> list[FunnelStep]:
 
 
 def read_splits(connection: duckdb.DuckDBPyConnection) -> list[dict]:
+    """How many questions of each effort, or kind, each split has, and how many different answers they have in all."""
     return rows_of(
         connection,
-        """SELECT domain, split, coalesce(level, hops || CASE hops WHEN 1 THEN ' hop' ELSE ' hops' END) AS effort,
-             count(*) AS questions, count(DISTINCT answer) AS answers FROM questions GROUP BY domain, split, effort
-           ORDER BY domain, CASE split WHEN 'train' THEN 0 WHEN 'validation' THEN 1 ELSE 2 END,
+        """SELECT domain, coalesce(level, hops || CASE hops WHEN 1 THEN ' hop' ELSE ' hops' END) AS effort,
+             count(*) FILTER (split = 'train') AS train, count(*) FILTER (split = 'validation') AS validation,
+             count(*) FILTER (split = 'test') AS test, count(DISTINCT answer) AS answers
+           FROM questions GROUP BY domain, effort
+           ORDER BY domain,
              CASE effort WHEN 'medium' THEN 'g' WHEN 'hard' THEN 'h' WHEN 'extra' THEN 'i' ELSE effort END""",
     )
 

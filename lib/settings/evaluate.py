@@ -26,8 +26,8 @@ class EvaluateSettings(Section):
     budgets: tuple[Annotated[int, Field(ge=0)], ...] = (1, 2, 3, 4)
     """Tool-call budgets of the test-time curve."""
     attention_episodes: int = Field(20, ge=0)
-    """Episodes on images, with and without what tools bring, in which the last policy's attention is measured; 0
-    leaves it out."""
+    """Episodes on images that call a tool, with and without what it brings, in which the last policy's attention is
+    measured; 0 leaves it out."""
     bootstrap_resamples: int = Field(2000, ge=100)
     policies: tuple[JudgedStage, ...] = Field(("base", "warm_up", "reinforce", "extrapolate"), min_length=1)
     """Stages whose checkpoints are judged."""

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lib.environments.environment import ImageRef, Message
-from lib.evaluation.image_attention import FIFTHS, ImageAttention
+from lib.evaluation.image_attention import FIFTHS, ImageAttention, watched_questions
 from lib.policy.load import load_chat, load_model
 from lib.sources.images.image_set import ImageStore
 
@@ -63,3 +63,10 @@ def test_the_model_computes_as_before_afterwards(chat, seeing_policy):
     model = load_model(seeing_policy / "checkpoint")
     ImageAttention(model, chat.encoder).by_fifth(episode(chat, later=True))
     assert json.dumps(model.config.text_config._attn_implementation) == '"ropewalk"'
+
+
+def test_questions_are_watched_at_which_a_tool_is_called(episode, episode_table):
+    calling = episode_table([episode(f"q-{number}", calls=number % 2) for number in range(8)])
+    assert watched_questions(calling, 3).to_pylist() == ["q-1", "q-3", "q-5"]
+    silent = episode_table([episode(f"q-{number}", calls=0) for number in range(4)])
+    assert watched_questions(silent, 3).to_pylist() == ["q-0", "q-1", "q-2"]

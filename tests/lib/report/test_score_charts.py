@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from data_contracts.scores import HELD_OUT, IMAGE_ATTENTION, IMAGE_TOKENS, SIGHTS
-from lib.report.score_charts import draw_attention
+from lib.report.score_charts import draw_attention, draw_by_kind
 
 NAME = f"{HELD_OUT}vision"
 
@@ -24,8 +24,19 @@ def test_attention_is_drawn_with_and_without_what_tools_bring():
     ]
     svg = draw_attention(scores, "images")
     assert ">tools bring images</text>" in svg and ">tools bring none</text>" in svg
-    assert ">tools bring images: their share of the tokens</text>" in svg
-    assert svg.count("their share of the tokens") == 1
+    assert svg.count("images' share of the tokens") == 1
+
+
+def test_kinds_of_questions_are_drawn_with_how_many_there_are():
+    scores = [
+        {"metric": f"accuracy_level_{kind}", "policy": policy, "value": 0.5, "low": 0.4, "high": 0.6, "n": number}
+        for kind, number in (("odd one out", 3), ("which", 17))
+        for policy in ("base", "warm_up")
+    ]
+    svg = draw_by_kind(scores, ["base", "warm_up"], "images")
+    for text in ("odd one out (3)", "which (17)", "warmed up", "base"):
+        assert f">{text}</text>" in svg
+    assert draw_by_kind([], ["base"], "images") == ""
 
 
 def test_a_run_without_images_has_no_such_chart():
