@@ -108,8 +108,8 @@ def _effort_charts(headline: Headline) -> list[Chart]:
             "Attention on images",
             score_charts.draw_attention(headline.scores, headline.title),
             "Share of the last policy's attention that lies on images, with 95 % bands, from the start of what it "
-            "writes to the end; a solid line that keeps its height above its dotted one, the images' share of the "
-            "tokens, says that the policy goes on looking.",
+            "writes to the end, on questions at which it calls a tool; a line that does not fall says that the policy "
+            "goes on looking. Dotted: the images' share of the tokens.",
         ),
     ]
 

@@ -26,7 +26,7 @@ HEADLINE = {
     "format_error_rate": "format errors",
     "executable_rate": "queries that run",
 }
-WORTH_OF = {WORTH["none"]: "images", WORTH["once"]: "images that tools bring"}
+WORTH_OF = {WORTH["none"]: "images", WORTH["once"]: "the images of tools"}
 COUNTED = frozenset({"tool_calls", "turns"})
 SHARES = frozenset({*HEADLINE, "pass_at_k"} - COUNTED)
 BUDGET = re.compile(r"_budget_\d+$")
@@ -54,7 +54,7 @@ class Headline:
     policies: list[str]
     cells: dict[tuple[str, str], dict]  # (policy, metric) -> row of the score table
     gains: dict[str, dict] = field(default_factory=dict)  # policy -> gain over the policy before it
-    worth: list[dict] = field(default_factory=list)  # what images bring each trained policy, with `of`
+    worth: list[dict] = field(default_factory=list)  # what images are worth to each trained policy, with `of`
     num_questions: int = 0
 
 
