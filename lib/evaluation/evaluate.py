@@ -53,11 +53,12 @@ def evaluate(job: Job, *, attempt: Attempt) -> None:
     sets = list_question_sets(job.inputs, job.settings.evaluate, seed=job.seed)
     policies = [policy for policy in job.settings.evaluate.policies if policy in job.inputs]
     parts = [part for chosen in sets for part in list_parts(job.settings, chosen)]
-    total = len(policies) * sum(part.num_episodes for part in parts)
+    rounds = list_rounds(parts)
+    total = len(policies) * sum(one.num_episodes for one in rounds)
     episodes: Episodes = {}
     done = 0
     for policy in policies:
-        for one in list_rounds(parts):
+        for one in rounds:
             progress = PartProgress(job.progress, done, total, f"{policy}, {one.name}")
             path = job.scratch / "rounds" / f"{policy}-{one.name}.parquet"
             table = kept_table(path, partial(_play, job, policy, one, attempt, progress, episodes))
