@@ -1,9 +1,9 @@
-"""What a run of both domains costs against runs of one: seconds of each stage, with the same steps and episodes.
+"""What a run of all domains costs against runs of one: seconds of each stage, with the same steps and episodes.
 
     python -m benchmarks.domains [--profile laptop] [--steps 2]
 
 Each set of domains has a store of its own below a temporary folder. Training is cut to a few steps, so the seconds of a
-step are what to compare, not the scores.
+step are what to compare, not the scores; those of align are of 100 steps.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ import tempfile
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-SETS = (("knowledge",), ("sql",), ("knowledge", "sql"))
-STAGES = ("source", "databases", "synthesize", "base", "demonstrate", "warm_up", "reinforce")
-SOURCE_OF = {"source": "knowledge", "databases": "sql"}
+SETS = (("knowledge",), ("sql",), ("vision",), ("knowledge", "sql", "vision"))
+STAGES = ("source", "databases", "images", "synthesize", "base", "align", "demonstrate", "warm_up", "reinforce")
+SOURCE_OF = {"source": "knowledge", "databases": "sql", "images": "vision", "align": "vision"}
+# Settings of steps, and of how many a cell of the table is the time.
+TRAINED = {"align": ("word_steps", 100), "warm_up": ("steps", 1), "reinforce": ("steps", 1)}
 
 
 def main() -> None:
@@ -36,7 +38,8 @@ def main() -> None:
 
 def measure(domains: tuple[str, ...], store: Path, profile: str, steps: int) -> dict[str, float]:
     """Seconds by stage; training stages a step."""
-    cut = [f"warm_up.steps={steps}", f"reinforce.steps={steps}", "reinforce.trajectory_every=1"]
+    cut = [f"{stage}.{key}={steps * number}" for stage, (key, number) in TRAINED.items()]
+    cut.append("reinforce.trajectory_every=1")
     options = ["--profile", profile, "--store", str(store)]
     options += [word for domain in domains for word in ("--domains", domain)]
     options += [word for setting in cut for word in ("--set", setting)]
@@ -44,7 +47,7 @@ def measure(domains: tuple[str, ...], store: Path, profile: str, steps: int) -> 
         if SOURCE_OF.get(stage, domains[0]) in domains:
             _ropewalk("run", *options, "--only", stage)
     found = {item["stage"]: item["seconds"] for item in json.loads(_ropewalk("artifacts", "--store", store, "--json"))}
-    return found | {stage: found[stage] / steps for stage in ("warm_up", "reinforce")}
+    return found | {stage: found[stage] / steps for stage in TRAINED if stage in found}
 
 
 def _ropewalk(*arguments: object) -> str:
