@@ -69,7 +69,7 @@ def measure_questions(images: Path) -> None:
     made = synthesize(settings, images=images, seed=0, progress=Silent(), scratch=images)
     seconds = time.perf_counter() - started
     print(f"{len(made.rows):,} questions in {seconds:.1f} s, {len(made.rows) / seconds:,.0f} a second")
-    for row in made.funnel.rows():
+    for row in filter(lambda row: row["count"], made.funnel.rows()):
         print(f"{row['filter']:22} {row['reason'] or 'went on':36} {row['count']:7,}")
 
 
