@@ -11,7 +11,7 @@ COUNT = pa.struct([("reason", pa.string()), ("count", pa.int64())])
 
 STEPS = Contract(
     name="steps",
-    version=1,
+    version=2,
     schema=pa.schema(
         [
             required("step", pa.int32()),  # from 1
@@ -26,6 +26,12 @@ STEPS = Contract(
             required("entropy", pa.float64()),  # nats a sampled token, estimated by -log p
             required("mismatch_mean", pa.float64()),  # mean |log p trainer - log p sampler|
             required("mismatch_max", pa.float64()),
+            # p trainer / p sampler of the action tokens at the beginning of the step: three quantiles, and the share of
+            # tokens whose ratio is greater than what the loss weighs them by
+            required("importance_p01", pa.float64()),
+            required("importance_p50", pa.float64()),
+            required("importance_p99", pa.float64()),
+            required("truncated_share", pa.float64()),
             required("clipped_share", pa.float64()),
             required("kl", pa.float64()),
             required("groups_kept", pa.int32()),

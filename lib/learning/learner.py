@@ -92,12 +92,21 @@ class Learner:
         if settings.full_normalizer:
             num_tokens = trainer.sum_over_ranks(rolled_out.num_action_tokens) / settings.mini_batches
         seed = derive_seed(self.seed, "mini-batches", step)
-        for place, part in enumerate(_mini_batches(rolled_out.samples, settings.mini_batches, seed)):
-            sum_loss = partial(self._loss, measures=measures, same_weights=place == 0)
-            batches = make_micro_batches(
-                part or [_nothing()], max_nodes=trainer.micro_batch_tokens, encoder=self.chat.encoder
-            )
-            loss, norm = trainer.step(batches, loss=sum_loss, learning_rate=learning_rate, num_tokens=num_tokens)
+        parts = [
+            make_micro_batches(part or [_nothing()], max_nodes=trainer.micro_batch_tokens, encoder=self.chat.encoder)
+            for part in _mini_batches(rolled_out.samples, settings.mini_batches, seed)
+        ]
+        # The first part meets the weights that the step begins with, so that its own pass measures them.
+        parts[1:] = [
+            [
+                replace(batch, proximal_logprobs=logprobs)
+                for batch, logprobs in zip(part, trainer.measure(part), strict=True)
+            ]
+            for part in parts[1:]
+        ]
+        for place, part in enumerate(parts):
+            sum_loss = partial(self._loss, measures=measures, is_first=place == 0)
+            loss, norm = trainer.step(part, loss=sum_loss, learning_rate=learning_rate, num_tokens=num_tokens)
         return loss, norm, measures
 
     def send_weights(self, *, version: int) -> None:
@@ -116,19 +125,22 @@ class Learner:
         return chosen
 
     def _loss(
-        self, logprobs: torch.Tensor, batch: MicroBatch, *, measures: TokenMeasures, same_weights: bool
+        self, logprobs: torch.Tensor, batch: MicroBatch, *, measures: TokenMeasures, is_first: bool
     ) -> torch.Tensor:
         settings = self.settings.reinforce
+        proximal = logprobs.detach() if is_first else batch.proximal_logprobs
         value = policy_loss(
             logprobs,
             behaviour_logprobs=batch.behaviour_logprobs,
+            proximal_logprobs=proximal,
             advantages=batch.advantages,
             clip_low=settings.clip_low,
             clip_high=settings.clip_high,
+            importance_cap=settings.importance_cap,
             kl_weight=settings.kl_weight,
             reference_logprobs=_reference_logprobs(self.reference, batch),
         )
-        measures.add(logprobs.detach(), batch, value, same_weights=same_weights)
+        measures.add(logprobs.detach(), proximal, batch, value)
         return value.loss
 
 

@@ -61,7 +61,7 @@ def reinforce_step(learner: Learner, step: int, results: ReinforceResults) -> fl
     loss, norm, measures = learner.train(batch, step, learning_rate=rate)
     learner.send_weights(version=step + 1)
     results.add_episodes(episodes, step=step + 1)
-    row = step_row(episodes, batch, measures, total=trainer.sum_over_ranks, maximum=trainer.max_over_ranks)
+    row = step_row(episodes, batch, measures, total=trainer.sum_over_ranks, gather=trainer.gather_from_ranks)
     results.add_row(
         step + 1,
         loss=loss,
@@ -132,7 +132,7 @@ def _check_mismatch(mismatch: float, job: Job, step: int) -> None:
             f"trainer and sampler differ by {mismatch:.3f} nats a token on average, "
             f"more than reinforce.max_mismatch = {bound}",
             where=f"reinforce, step {step + 1}",
-            kept=f"the steps so far, in {job.scratch}",
+            kept=f"the steps so far, and the episodes of this one, in {job.scratch}",
             next_step="use the same precision for engine and workers, or raise reinforce.max_mismatch",
         )
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 
 from lib.learning.policy_loss import PolicyLoss
@@ -13,32 +14,29 @@ from lib.learning.rollout_batch import REASONS, RolloutBatch
 from lib.learning.token_batch import MicroBatch
 from lib.rollout.episode import Episode
 
+QUANTILES = {"importance_p01": 0.01, "importance_p50": 0.5, "importance_p99": 0.99}
+
 
 @dataclass
 class TokenMeasures:
     """Sums over one rank's action tokens of one step."""
 
-    tokens: float = 0.0
-    compared: float = 0.0  # tokens of the first mini-batch: later ones meet weights that the sampler did not have
     negative_logprob: float = 0.0
-    mismatch: float = 0.0
-    mismatch_max: float = 0.0
     clipped: float = 0.0
+    truncated: float = 0.0
     kl: float = 0.0
+    # Of each token, log p trainer - log p sampler at the beginning of the step.
+    gaps: list[float] = field(default_factory=list)
 
-    def add(self, logprobs: torch.Tensor, batch: MicroBatch, loss: PolicyLoss, *, same_weights: bool) -> None:
-        """``same_weights``: whether the trainer still has those that the episodes were sampled with."""
+    def add(self, logprobs: torch.Tensor, proximal: torch.Tensor, batch: MicroBatch, loss: PolicyLoss) -> None:
+        """Of one micro-batch: under the weights of now, and under those that the step began with."""
         if len(logprobs) == 0:
             return
-        self.tokens += len(logprobs)
         self.negative_logprob -= logprobs.sum().item()
         self.clipped += loss.clipped.item()
+        self.truncated += loss.truncated.item()
         self.kl += loss.kl.item()
-        if same_weights:
-            gap = (logprobs - batch.behaviour_logprobs).abs()
-            self.compared += len(logprobs)
-            self.mismatch += gap.sum().item()
-            self.mismatch_max = max(self.mismatch_max, gap.max().item())
+        self.gaps += (proximal - batch.behaviour_logprobs).tolist()
 
 
 def step_row(
@@ -47,11 +45,14 @@ def step_row(
     measures: TokenMeasures,
     *,
     total: Callable[[float], float],
-    maximum: Callable[[float], float],
+    gather: Callable[[Sequence[float]], Sequence[float]],
 ) -> dict[str, object]:
-    """Columns of data_contracts.training.STEPS over all ranks; ``total`` and ``maximum`` reduce over them."""
+    """Columns of data_contracts.training.STEPS over all ranks; ``total`` reduces over them, ``gather`` joins theirs."""
     count = total(len(episodes))
-    tokens = max(1.0, total(measures.tokens))
+    gaps = np.asarray(gather(measures.gaps), dtype=np.float64)
+    if not len(gaps):
+        gaps = np.zeros(1)  # nothing was trained on
+    tokens = len(gaps)
     dropped = Counter(batch.dropped)
     return {
         "num_episodes": int(total(len(batch.samples))),
@@ -60,9 +61,11 @@ def step_row(
         "reward_mean": total(sum(e.reward.value for e in episodes)) / count,
         "accuracy": total(sum(e.correct for e in episodes)) / count,
         "entropy": total(measures.negative_logprob) / tokens,
-        "mismatch_mean": total(measures.mismatch) / max(1.0, total(measures.compared)),
-        "mismatch_max": maximum(measures.mismatch_max),
+        "mismatch_mean": float(np.abs(gaps).mean()),
+        "mismatch_max": float(np.abs(gaps).max()),
         "clipped_share": total(measures.clipped) / tokens,
+        "truncated_share": total(measures.truncated) / tokens,
+        **{name: float(np.exp(np.quantile(gaps, share))) for name, share in QUANTILES.items()},
         "kl": total(measures.kl) / tokens,
         "groups_kept": int(total(batch.groups_kept)),
         "dropped": [{"reason": reason, "count": int(total(dropped[reason]))} for reason in REASONS],

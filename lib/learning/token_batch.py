@@ -65,6 +65,7 @@ class MicroBatch:
     advantages: torch.Tensor  # [num_trained]
     num_tokens: int  # of all sequences, shared beginnings counted for each
     images: BatchImages | None = None
+    proximal_logprobs: torch.Tensor | None = None  # [num_trained] the trainer's at the beginning of the step, if known
 
     def to(self, device: torch.device) -> MicroBatch:
         values = [getattr(self, field.name) for field in fields(self)]

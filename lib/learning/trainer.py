@@ -7,7 +7,7 @@ rank calls every method, since most of them communicate.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -70,6 +70,13 @@ class Trainer:
         """Log-probabilities of the batch's trained tokens ``[num_trained]``, with gradient."""
         return self._engine(batch)
 
+    @torch.no_grad()
+    def measure(self, batches: list[MicroBatch]) -> list[torch.Tensor]:
+        """Log-probabilities of each batch's trained tokens, without gradient. All ranks take every pass together."""
+        passes = int(self.max_over_ranks(len(batches)))
+        measured = [self._engine(batches[place % len(batches)].to(self.device)) for place in range(passes)]
+        return measured[: len(batches)]
+
     def step(
         self,
         batches: list[MicroBatch],
@@ -124,6 +131,12 @@ class Trainer:
 
     def max_over_ranks(self, value: float) -> float:
         return self._reduce(value, dist.ReduceOp.MAX)
+
+    def gather_from_ranks(self, values: Sequence[float]) -> list[float]:
+        """Those of all ranks, in their order, on every rank."""
+        gathered: list[list[float]] = [[]] * self.num_ranks
+        dist.all_gather_object(gathered, list(values))
+        return [value for part in gathered for value in part]
 
     @contextmanager
     def weights(self) -> Iterator[Iterator[tuple[str, torch.Tensor]]]:

@@ -55,6 +55,20 @@ PANELS = (
         "has a gate.",
     ),
     Panel(
+        "Importance of tokens",
+        "reinforce",
+        {"importance_p01": "1 % lie below", "importance_p50": "median", "importance_p99": "1 % lie above"},
+        "A token's probability under the trainer over the one that it was sampled with; at 1 the policy that learns is "
+        "the one that acted.",
+    ),
+    Panel(
+        "Tokens that the loss holds back",
+        "reinforce",
+        {"clipped_share": "clipped", "truncated_share": "importance truncated"},
+        "Shares of the action tokens: those on which the step has gone far enough, and those that the policy of now "
+        "would sample much more often; a few are fine.",
+    ),
+    Panel(
         "Loss of reinforcement",
         "reinforce",
         {"loss": "loss"},
@@ -62,7 +76,7 @@ PANELS = (
         "something.",
     ),
 )
-LINE_STYLES = ("-", "--")
+LINE_STYLES = ("-", "--", ":")
 MARKERS = ("o", "^", "s", "D")
 
 

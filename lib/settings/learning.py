@@ -67,6 +67,8 @@ class ReinforceSettings(Section):
     """Lower clip of the probability ratio (1 - clip_low)."""
     clip_high: float = Field(0.28, gt=0)
     """Upper clip (1 + clip_high)."""
+    importance_cap: float = Field(2.0, ge=1)
+    """Greatest weight of a token: its probability under the trainer's policy over the one that it was sampled with."""
     divide_by_std: bool = True
     """Divide the advantage by the group's standard deviation."""
     full_normalizer: bool = True

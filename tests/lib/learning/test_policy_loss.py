@@ -14,14 +14,16 @@ from lib.learning.group_advantage import group_advantages, has_signal
 from lib.learning.policy_loss import policy_loss
 
 
-def loss_of(ratio, advantage, **settings):
+def loss_of(ratio, advantage, *, importance=1.0, importance_cap=2.0, **settings):
     logprobs = torch.tensor([math.log(ratio) - 1.0], requires_grad=True)
     value = policy_loss(
         logprobs,
-        behaviour_logprobs=torch.tensor([-1.0]),
+        behaviour_logprobs=torch.tensor([-1.0 - math.log(importance)]),
+        proximal_logprobs=torch.tensor([-1.0]),
         advantages=torch.tensor([advantage]),
         clip_low=0.2,
         clip_high=0.28,
+        importance_cap=importance_cap,
         **settings,
     )
     value.loss.backward()
@@ -45,6 +47,43 @@ def test_a_ratio_is_clipped_only_where_it_would_go_further(ratio, advantage, los
     assert value == pytest.approx(loss, rel=1e-5)
     assert count == clipped
     assert (gradient == 0) is bool(clipped)
+
+
+@pytest.mark.parametrize(("importance", "weight"), [(0.25, 0.25), (1.5, 1.5), (8.0, 2.0)])
+def test_a_token_weighs_by_its_importance_up_to_the_cap(importance, weight):
+    value, gradient, _ = loss_of(1.0, 3.0, importance=importance)
+    assert value == pytest.approx(-3.0 * weight, rel=1e-5)
+    assert gradient == pytest.approx(-3.0 * weight, rel=1e-5)
+
+
+def test_importance_leaves_the_clip_where_it_is():
+    for importance in (0.5, 1.9):
+        assert loss_of(1.5, 1.0, importance=importance)[1:] == (0.0, 1)
+        assert loss_of(1.2, 1.0, importance=importance)[2] == 0
+
+
+def test_tokens_of_an_older_policy_give_the_gradient_of_the_own_one():
+    """Over all actions, weighed by how often the older policy takes them, without truncation."""
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randn(5, generator=generator, requires_grad=True)
+    older, rewards = torch.randn(5, generator=generator).log_softmax(0), torch.randn(5, generator=generator)
+    own = scores.log_softmax(0)
+    (expected,) = torch.autograd.grad(-(own.exp() * rewards).sum(), scores, retain_graph=True)
+    total = torch.zeros(())
+    for action in range(5):
+        one = slice(action, action + 1)
+        value = policy_loss(
+            own[one],
+            behaviour_logprobs=older[one],
+            proximal_logprobs=own[one].detach(),
+            advantages=rewards[one],
+            clip_low=0.2,
+            clip_high=0.28,
+            importance_cap=1e9,
+        )
+        total = total + older[action].exp() * value.loss
+    (gradient,) = torch.autograd.grad(total, scores)
+    torch.testing.assert_close(gradient, expected)
 
 
 def test_the_kl_term_is_zero_at_the_reference_and_positive_elsewhere():
