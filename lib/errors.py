@@ -45,6 +45,10 @@ class PolicyError(RopewalkError):
     """A model or tokenizer that does not load or does not fit."""
 
 
+class EngineError(RopewalkError):
+    """An engine that cannot sample at all, or whose weights are not those that were sent."""
+
+
 class EndpointError(RopewalkError):
     """A language-model endpoint that does not answer as it should."""
 

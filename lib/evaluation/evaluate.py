@@ -29,6 +29,7 @@ from lib.evaluation.predictions import write_predictions
 from lib.evaluation.question_sets import QuestionSet, list_question_sets
 from lib.evaluation.score import Episodes, attention_rows, score
 from lib.policy.device import own_device
+from lib.policy.engines import Engines
 from lib.policy.load import load_chat, load_model
 from lib.policy.start import start_of
 from lib.rollout.attempt import attempt
@@ -45,7 +46,8 @@ Attempt = Callable[..., pa.Table]
 
 def main(job: Job) -> None:
     if job.rank == 0:
-        evaluate(job, attempt=attempt)
+        with Engines(job.settings.engine, logs=job.scratch) as engines:
+            evaluate(job, attempt=partial(attempt, engines=engines))
 
 
 def evaluate(job: Job, *, attempt: Attempt) -> None:

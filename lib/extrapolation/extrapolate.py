@@ -32,6 +32,7 @@ from lib.extrapolation.sweep import (
     outcomes_of,
     tabulate,
 )
+from lib.policy.engines import Engines
 from lib.progress import Progress
 from lib.rollout.attempt import attempt
 from lib.rollout.choose_questions import choose_questions
@@ -47,7 +48,8 @@ BENCHMARK = "validation"
 
 def main(job: Job) -> None:
     if job.rank == 0:
-        extrapolate(job, attempt=attempt)
+        with Engines(job.settings.engine, logs=job.scratch) as engines:
+            extrapolate(job, attempt=partial(attempt, engines=engines))
 
 
 def extrapolate(job: Job, *, attempt: Attempt) -> None:

@@ -13,7 +13,8 @@ from functools import partial
 import numpy as np
 import torch
 
-from lib.environments.environment import Question
+from lib.environments.environment import Message, Question
+from lib.errors import EngineError
 from lib.learning.action_logprobs import ActionLogProbs
 from lib.learning.domain_shares import share_groups
 from lib.learning.item_order import items_of_step
@@ -24,13 +25,16 @@ from lib.learning.task_advantage import normalize_by_task, weigh_domains
 from lib.learning.token_batch import MicroBatch, Sample, make_micro_batches
 from lib.learning.trainer import Trainer
 from lib.policy.conversation import ChatFormat
-from lib.policy.transformers_engine import TransformersEngine
+from lib.policy.engine import TrainedEngine
 from lib.rollout.attempt import episode_limits
-from lib.rollout.collect import collect_episodes
+from lib.rollout.collect import play_group
 from lib.rollout.episode import Episode
+from lib.rollout.stream import RolloutStream
 from lib.rollout.worlds import Worlds
 from lib.seeds import derive_seed
 from lib.settings.settings import Settings
+
+PROBE_TOKENS = 64
 
 
 @dataclass(frozen=True)
@@ -40,17 +44,17 @@ class Learner:
     settings: Settings
     seed: int
     trainer: Trainer
-    engine: TransformersEngine
+    engine: TrainedEngine
     chat: ChatFormat
     worlds: Worlds
     questions: dict[str, list[Question]]  # by domain
     reference: ActionLogProbs | None  # the warmed-up policy, only where a KL term needs it
 
-    def roll_out(self, step: int) -> list[Episode]:
-        """The episodes of this rank's share of the step's questions."""
+    async def play_group(self, question: Question, step: int) -> list[Episode]:
+        """The episodes of one question, drawn for a step."""
         wanted = self.settings.reinforce
-        return collect_episodes(
-            self._questions_of(step)[self.trainer.rank :: self.trainer.num_ranks],
+        episodes = await play_group(
+            question,
             samples=wanted.group_size,
             seed=derive_seed(self.seed, "reinforce", step),
             engine=self.engine,
@@ -58,8 +62,23 @@ class Learner:
             worlds=self.worlds,
             limits=episode_limits(self.settings, temperature=wanted.temperature),
         )
+        for episode in episodes:
+            episode.draw = step
+        return episodes
 
-    def select(self, episodes: Sequence[Episode]) -> RolloutBatch:
+    def open_stream(self, *, first: int) -> RolloutStream:
+        """Of this rank's groups, from a step on."""
+        wanted = self.settings.reinforce
+        return RolloutStream(
+            self.play_group,
+            self.questions_of,
+            first=first,
+            steps=wanted.steps,
+            ahead=wanted.ahead,
+            in_flight=wanted.mode == "async",
+        )
+
+    def select(self, episodes: Sequence[Episode], step: int) -> RolloutBatch:
         """What the step trains on, with advantages. All ranks take part, those without episodes too."""
         settings = self.settings.reinforce
         batch = select_samples(
@@ -68,6 +87,7 @@ class Learner:
             filters=settings.filters,
             filtered_count=settings.filtered_count,
             vision_masks=settings.vision_masks,
+            versions=range(step - settings.ahead, step + 1),
         )
         if len(self.questions) == 1:
             return batch  # there is nothing to balance
@@ -109,20 +129,46 @@ class Learner:
             loss, norm = trainer.step(part, loss=sum_loss, learning_rate=learning_rate, num_tokens=num_tokens)
         return loss, norm, measures
 
-    def send_weights(self, *, version: int) -> None:
-        """From the trainer to the engine."""
-        with self.trainer.weights() as weights:
-            self.engine.update_weights(weights, version=version)
+    def send_weights(self, stream: RolloutStream, *, version: int) -> float:
+        """From the trainer to the engine, which must then compute what the trainer computes.
 
-    def _questions_of(self, step: int) -> list[Question]:
-        """Each at most once: a set smaller than a step comes round in it, and a group needs no twin."""
+        Returns the mean difference in nats a token of a fixed text's log-probabilities, the largest of all copies.
+        Raises EngineError where it is above ``reinforce.max_probe_gap``.
+        """
+        probe = self._probe()
+        with self.trainer.weights() as weights:
+            change = partial(self.engine.update_weights, weights, version=version, probe=probe.tokens)
+            copies = stream.change_weights(change, version=version)
+        batches = make_micro_batches([probe], max_nodes=len(probe.tokens), encoder=self.chat.encoder)
+        (own,) = self.trainer.measure(batches)
+        gap = max((torch.tensor(copy) - own.cpu()).abs().mean().item() for copy in copies)
+        gap = self.trainer.max_over_ranks(gap)
+        if not gap <= (bound := self.settings.reinforce.max_probe_gap):
+            raise EngineError(
+                f"Engine and trainer differ by {gap:.3f} nats a token on a fixed text after version {version} of the "
+                f"weights was sent, more than reinforce.max_probe_gap = {bound}.",
+                where="the engine's weights",
+                kept="the steps before",
+                next_step="set engine.precision as workers.precision; if they are equal, the engine does not compute "
+                "what transformers computes: set engine.type=transformers",
+            )
+        return gap
+
+    def _probe(self) -> Sample:
+        """The same text every time: the beginning of the prompt of the first question."""
+        domain = min(self.questions)
+        tokens = self.chat.encode_prompt([Message("user", self.questions[domain][0].prompt)]).tokens[:PROBE_TOKENS]
+        return Sample(tokens, [place > 0 for place in range(len(tokens))], [0.0] * len(tokens))
+
+    def questions_of(self, step: int) -> list[Question]:
+        """This rank's share. Each at most once: a set smaller than a step comes round in it; a group needs no twin."""
         settings, chosen = self.settings.reinforce, []
         for domain, groups in share_groups(settings.groups, list(self.questions), settings.domain_weights).items():
             if groups:
                 questions, seed = self.questions[domain], derive_seed(self.seed, "questions", domain)
                 places = items_of_step(len(questions), step=step, per_step=groups, seed=seed)
                 chosen += [questions[place] for place in dict.fromkeys(places)]
-        return chosen
+        return chosen[self.trainer.rank :: self.trainer.num_ranks]
 
     def _loss(
         self, logprobs: torch.Tensor, batch: MicroBatch, *, measures: TokenMeasures, is_first: bool

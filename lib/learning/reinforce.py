@@ -21,12 +21,14 @@ from lib.learning.action_logprobs import ActionLogProbs
 from lib.learning.learner import Learner
 from lib.learning.reinforce_results import ReinforceResults
 from lib.learning.schedule import constant_with_warmup
-from lib.learning.step_measures import step_row
+from lib.learning.step_measures import TokenMeasures, step_row
 from lib.learning.trainer import Trainer
 from lib.policy.device import own_device
+from lib.policy.engines import Engines
 from lib.policy.load import load_chat, load_model
 from lib.policy.precision import DTYPES
-from lib.rollout.attempt import make_engine, read_questions
+from lib.rollout.attempt import read_questions
+from lib.rollout.stream import RolloutStream
 from lib.rollout.worlds import Sources, Worlds
 from lib.workers.rank import Job, run_rank
 
@@ -34,48 +36,54 @@ logger = logging.getLogger("ropewalk.reinforce")
 
 
 def main(job: Job) -> None:
+    with Engines(job.settings.engine, logs=job.scratch, rank=job.rank) as engines:
+        reinforce(job, engines)
+
+
+def reinforce(job: Job, engines: Engines) -> None:
     warmed_up = job.inputs["warm_up"] / "checkpoint"
-    learner = load_learner(job, warmed_up)
+    learner = load_learner(job, warmed_up, engines)
     trainer = learner.trainer
     resumable = job.scratch / "checkpoints"
     first, steps = trainer.resume(resumable), job.settings.reinforce.steps
     results = ReinforceResults(job, trainer, resumed_step=first)
-    learner.send_weights(version=first)
-    for step in range(first, steps):
-        mismatch = reinforce_step(learner, step, results)
-        _check_mismatch(mismatch, job, step)
-        job.progress.update(step + 1, steps, "steps")
-        if (step + 1) % job.settings.workers.checkpoint_every == 0 and step + 1 < steps:
-            trainer.save(resumable, step=step + 1)
+    with learner.open_stream(first=first) as stream:
+        learner.send_weights(stream, version=first)
+        for step in range(first, steps):
+            reinforce_step(learner, stream, step, results)
+            job.progress.update(step + 1, steps, "steps")
+            if (step + 1) % job.settings.workers.checkpoint_every == 0 and step + 1 < steps:
+                trainer.save(resumable, step=step + 1)
     results.write(job.out, like=warmed_up)
 
 
-def reinforce_step(learner: Learner, step: int, results: ReinforceResults) -> float:
-    """Roll out, compare, train, send the weights on; returns the mean mismatch of trainer and sampler."""
+def reinforce_step(learner: Learner, stream: RolloutStream, step: int, results: ReinforceResults) -> None:
+    """Take episodes, compare, train, send the weights on. Raises GateError where training must not go on."""
     settings, trainer = learner.settings.reinforce, learner.trainer
     started = time.perf_counter()
-    episodes = learner.roll_out(step)
-    rolled_out = time.perf_counter()
-    batch = learner.select(episodes)
+    episodes = stream.take(step)
+    taken = time.perf_counter()
+    batch = learner.select(episodes, step)
     rate = constant_with_warmup(step, peak=settings.learning_rate, warmup_steps=settings.warmup_steps)
     loss, norm, measures = learner.train(batch, step, learning_rate=rate)
-    learner.send_weights(version=step + 1)
     results.add_episodes(episodes, step=step + 1)
-    row = step_row(episodes, batch, measures, total=trainer.sum_over_ranks, gather=trainer.gather_from_ranks)
+    row = step_row(episodes, batch, measures, step=step, total=trainer.sum_over_ranks, gather=trainer.gather_from_ranks)
+    _check_mismatch(row["mismatch_mean"], settings.max_mismatch, measures, results, step + 1)
+    gap = learner.send_weights(stream, version=step + 1)
     results.add_row(
         step + 1,
         loss=loss,
         learning_rate=rate,
         grad_norm=norm,
-        seconds_rollout=rolled_out - started,
-        seconds_train=time.perf_counter() - rolled_out,
+        probe_gap=gap,
+        seconds_rollout=taken - started,
+        seconds_train=time.perf_counter() - taken,
         **row,
     )
     results.add_weights(step=step + 1)
-    return row["mismatch_mean"]
 
 
-def load_learner(job: Job, warmed_up: Path) -> Learner:
+def load_learner(job: Job, warmed_up: Path, engines: Engines) -> Learner:
     """Trainer, engine and, for a KL term, the reference all start from the warmed-up policy."""
     settings = job.settings
     worlds = Worlds.load(settings, Sources.of(job.inputs), shaping=settings.reinforce)
@@ -90,7 +98,7 @@ def load_learner(job: Job, warmed_up: Path) -> Learner:
             workers=settings.workers,
             temperature=settings.reinforce.temperature,
         ),
-        engine=make_engine(load_model(warmed_up), settings.engine, chat.encoder),
+        engine=engines.of(warmed_up, chat.encoder),
         chat=chat,
         worlds=worlds,
         questions=_training_questions(job),
@@ -124,17 +132,21 @@ def _load_reference(job: Job, warmed_up: Path) -> ActionLogProbs | None:
     return ActionLogProbs(model, dtype=dtype, temperature=job.settings.reinforce.temperature).to(own_device())
 
 
-def _check_mismatch(mismatch: float, job: Job, step: int) -> None:
+def _check_mismatch(
+    mismatch: float, bound: float, measures: TokenMeasures, results: ReinforceResults, step: int
+) -> None:
     """A gate: a trainer that differs from its sampler learns from another policy's episodes."""
-    bound = job.settings.reinforce.max_mismatch
-    if not mismatch <= bound:  # one that is not a number is beyond every bound
-        raise GateError(
-            f"trainer and sampler differ by {mismatch:.3f} nats a token on average, "
-            f"more than reinforce.max_mismatch = {bound}",
-            where=f"reinforce, step {step + 1}",
-            kept=f"the steps so far, and the episodes of this one, in {job.scratch}",
-            next_step="use the same precision for engine and workers, or raise reinforce.max_mismatch",
-        )
+    if mismatch <= bound:  # one that is not a number is beyond every bound
+        return
+    dump = results.dump(step, token=measures.tokens, sampler=measures.sampler, trainer=measures.trainer)
+    raise GateError(
+        f"trainer and sampler differ by {mismatch:.3f} nats a token on average, more than reinforce.max_mismatch = "
+        f"{bound}",
+        where=f"reinforce, step {step}",
+        kept=f"the steps before; the log-probabilities of this one, token by token, in {dump}",
+        next_step="use the same precision for engine and workers, lower reinforce.max_staleness or "
+        "reinforce.learning_rate, or raise reinforce.max_mismatch",
+    )
 
 
 if __name__ == "__main__":

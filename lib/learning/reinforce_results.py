@@ -50,6 +50,13 @@ class ReinforceResults:
             if self._trainer.rank == 0:
                 save_step(weights, self._trajectory, step=step, precision=self._settings.trajectory_precision)
 
+    def dump(self, step: int, **columns: Sequence[float]) -> Path:
+        """Set columns aside for whoever looks into a run that a gate has stopped; returns where."""
+        path = self._episodes.parent / "dump" / f"step_{step:05d}_rank_{self._trainer.rank}.parquet"
+        path.parent.mkdir(exist_ok=True)
+        pq.write_table(pa.table(dict(columns)), path)
+        return path
+
     def write(self, out: Path, *, like: Path) -> None:
         """The artifact; ``like`` is the checkpoint that the run began with."""
         with self._trainer.weights() as weights:

@@ -17,9 +17,13 @@ from lib.learning.two_level_mask import action_mask, carries_loss
 from lib.rollout.episode import Episode
 
 MASKED = "mask trajectory"
+TOO_OLD = "policy too old"
+UNKNOWN_POLICY = "policy unknown"
 # Why an episode may not be trained on, in one order on all ranks.
 REASONS = (
     "episode failed",
+    TOO_OLD,
+    UNKNOWN_POLICY,
     "group all right",
     "group all wrong",
     *(f"filter {name}" for name in EPISODE_FILTERS),
@@ -45,6 +49,7 @@ def select_samples(
     filters: Sequence[str] = (),
     filtered_count: bool = True,
     vision_masks: Sequence[str] = (),
+    versions: range | None = None,
 ) -> RolloutBatch:
     """Advantages within each question's group, over the episodes that say something about the policy.
 
@@ -52,17 +57,20 @@ def select_samples(
         filters: names of lib.learning.episode_filters; what they find is not trained on.
         filtered_count: whether it still counts in the mean and deviation of its group.
         vision_masks: levels of lib.learning.two_level_mask at which episodes on images are masked.
+        versions: of the policy that may have sampled a turn; None takes all.
     """
-    groups: dict[str, list[Episode]] = defaultdict(list)
+    groups: dict[tuple[str, int], list[Episode]] = defaultdict(list)
     dropped: Counter[str] = Counter()
     found = {episode.id: find_filter(episode, filters) for episode in episodes if episode.status.counts_for_learning}
     for episode in episodes:
         if not episode.status.counts_for_learning:
             dropped[f"episode {episode.status}"] += 1
+        elif fault := _fault_of_versions(episode, versions):
+            dropped[fault] += 1
         elif found[episode.id] and not filtered_count:
             dropped[f"filter {found[episode.id]}"] += 1
         else:
-            groups[episode.question_id].append(episode)
+            groups[episode.question_id, episode.draw].append(episode)
     samples: list[Sample] = []
     domains: list[str] = []
     groups_kept = 0
@@ -84,6 +92,16 @@ def select_samples(
                 domains.append(episode.domain)
     tokens = sum(sum(episode.conversation.action_mask) for episode in episodes if episode.status.counts_for_learning)
     return RolloutBatch(samples, domains, groups_kept, dict(dropped), tokens)
+
+
+def _fault_of_versions(episode: Episode, versions: range | None) -> str:
+    """Why episodes of its policy are not trained on; empty where they are."""
+    own = episode.policy_versions
+    if versions is None or not own:
+        return ""
+    if max(own) >= versions.stop or min(own) < 0:
+        return UNKNOWN_POLICY
+    return TOO_OLD if min(own) < versions.start else ""
 
 
 def _sample(episode: Episode, advantage: float, *, masked: bool) -> Sample:

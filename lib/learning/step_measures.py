@@ -25,8 +25,15 @@ class TokenMeasures:
     clipped: float = 0.0
     truncated: float = 0.0
     kl: float = 0.0
-    # Of each token, log p trainer - log p sampler at the beginning of the step.
-    gaps: list[float] = field(default_factory=list)
+    # Of each token: its id, and its log-probability by the sampler and by the trainer at the beginning of the step.
+    tokens: list[int] = field(default_factory=list)
+    sampler: list[float] = field(default_factory=list)
+    trainer: list[float] = field(default_factory=list)
+
+    @property
+    def gaps(self) -> list[float]:
+        """log p trainer - log p sampler."""
+        return [ours - theirs for ours, theirs in zip(self.trainer, self.sampler, strict=True)]
 
     def add(self, logprobs: torch.Tensor, proximal: torch.Tensor, batch: MicroBatch, loss: PolicyLoss) -> None:
         """Of one micro-batch: under the weights of now, and under those that the step began with."""
@@ -36,7 +43,9 @@ class TokenMeasures:
         self.clipped += loss.clipped.item()
         self.truncated += loss.truncated.item()
         self.kl += loss.kl.item()
-        self.gaps += (proximal - batch.behaviour_logprobs).tolist()
+        self.tokens += batch.target[batch.place].tolist()
+        self.sampler += batch.behaviour_logprobs.tolist()
+        self.trainer += proximal.tolist()
 
 
 def step_row(
@@ -44,15 +53,20 @@ def step_row(
     batch: RolloutBatch,
     measures: TokenMeasures,
     *,
+    step: int,
     total: Callable[[float], float],
     gather: Callable[[Sequence[float]], Sequence[float]],
 ) -> dict[str, object]:
-    """Columns of data_contracts.training.STEPS over all ranks; ``total`` reduces over them, ``gather`` joins theirs."""
+    """Columns of data_contracts.training.STEPS over all ranks; ``total`` reduces over them, ``gather`` joins theirs.
+
+    ``step`` counts from 0: it is the version of the weights that the step began with.
+    """
     count = total(len(episodes))
     gaps = np.asarray(gather(measures.gaps), dtype=np.float64)
     if not len(gaps):
         gaps = np.zeros(1)  # nothing was trained on
     tokens = len(gaps)
+    staleness = np.asarray(gather([step - min(versions) for e in episodes if (versions := e.policy_versions)]) or [0])
     dropped = Counter(batch.dropped)
     return {
         "num_episodes": int(total(len(batch.samples))),
@@ -66,6 +80,8 @@ def step_row(
         "clipped_share": total(measures.clipped) / tokens,
         "truncated_share": total(measures.truncated) / tokens,
         **{name: float(np.exp(np.quantile(gaps, share))) for name, share in QUANTILES.items()},
+        "staleness_mean": float(staleness.mean()),
+        "staleness_max": int(staleness.max()),
         "kl": total(measures.kl) / tokens,
         "groups_kept": int(total(batch.groups_kept)),
         "dropped": [{"reason": reason, "count": int(total(dropped[reason]))} for reason in REASONS],

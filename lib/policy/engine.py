@@ -7,9 +7,12 @@ no such notion and may ignore the session's name.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
+
+import torch
 
 
 class Finish(StrEnum):
@@ -57,7 +60,7 @@ class Completion:
     """What the policy sampled, as sampled.
 
     ``logprobs`` are those of the sampling distribution (after temperature and top-p); of a greedy
-    choice, those at temperature 1.
+    choice, those at temperature 1. ``policy_version`` is that of the first token.
     """
 
     tokens: list[int]  # [num_new]
@@ -78,4 +81,23 @@ class Engine(Protocol):
 
     def release(self, session: str) -> None:
         """Forget what is kept for a session."""
+        ...
+
+
+class TrainedEngine(Engine, Protocol):
+    """An engine that gets new weights while a run goes on."""
+
+    async def update_weights(
+        self, weights: Iterable[tuple[str, torch.Tensor]], *, version: int, probe: Sequence[int] = ()
+    ) -> list[list[float]]:
+        """Sample with these weights, under the names that transformers gives them, from here on.
+
+        Turns that are being sampled go on under the new weights; what they have sampled keeps its log-probabilities.
+
+        Args:
+            probe: a text to compute with the new weights.
+
+        Returns, for each copy of the weights, the log-probabilities of the probe's tokens but the first, at
+        temperature 1. Raises EngineError where the weights do not arrive.
+        """
         ...

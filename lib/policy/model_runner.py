@@ -51,9 +51,17 @@ class ModelRunner:
         self._drafts.clear()
 
     @torch.no_grad()
+    def logprobs(self, tokens: Sequence[int]) -> list[float]:
+        """Of all tokens but the first, at temperature 1, by way of the first slot, which may hold nothing."""
+        session = Session(slot=0, positions=np.tile(np.arange(len(tokens)), (3, 1)))
+        logits = self._forward([session], [list(tokens)], slots=torch.tensor([0], device=self._device))
+        rows = logits[0, :-1].float().log_softmax(dim=-1)
+        return rows.gather(1, torch.tensor(tokens[1:], device=self._device)[:, None])[:, 0].tolist()
+
+    @torch.no_grad()
     def prefill(self, batch: Sequence[Session]) -> None:
-        """Compute the prompts but for their last token, which the next decoding step takes."""
-        news = [s.request.prompt[len(s.tokens) : -1] for s in batch]
+        """Compute the contexts but for their last token, which the next decoding step takes."""
+        news = [s.context[len(s.tokens) : -1] for s in batch]
         slots = torch.tensor([s.slot for s in batch], device=self._device)
         self._forward(batch, news, slots=slots, logits=False)
         for session, new in zip(batch, news, strict=True):

@@ -31,6 +31,7 @@ class Session:
     sampled: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     positions: np.ndarray | None = None  # [3, prompt] of the turn's prompt, for a model that does not count tokens
+    policy_version: int = 0  # that samples the turn's first token
 
     def start_turn(self, request: SampleRequest, future: asyncio.Future[Completion]) -> None:
         """Go on from what the slot holds of the prompt; its last token is always left to compute."""
@@ -40,15 +41,20 @@ class Session:
         self.sampled, self.logprobs, self.positions = [], [], None
 
     @property
+    def context(self) -> list[int]:
+        """The turn's prompt and what has been sampled of it; the last token is the next decoding step's."""
+        return self.request.prompt + self.sampled
+
+    @property
     def num_left(self) -> int:
-        """Prompt tokens that the slot does not hold; the last of them is the first decoding step's."""
-        return len(self.request.prompt) - len(self.tokens)
+        """Tokens of the context that the slot does not hold."""
+        return len(self.request.prompt) + len(self.sampled) - len(self.tokens)
 
     def would_share(self, other: Session) -> bool:
         """Whether the other's prompt, once it is computed, spares this one enough to wait for it."""
         if self.num_left <= 1:
             return False
-        shared = _shared_length(other.request.prompt[:-1], self.request.prompt[:-1])
+        shared = _shared_length(other.context[:-1], self.context[:-1])
         return shared - len(self.tokens) >= min(WORTH_COPYING, self.num_left - 1)
 
     @property
@@ -99,16 +105,16 @@ class SessionSlots:
         return session
 
     def copy_shared_prefix(self, session: Session) -> None:
-        """Copy the longest beginning of the session's prompt that another slot holds, if longer than its own."""
-        prompt = session.request.prompt
+        """Copy the longest beginning of the session's context that another slot holds, if longer than its own."""
+        wanted = session.context[:-1]
         best, best_length = None, 0
         for other in self._sessions.values():
-            length = _shared_length(other.tokens, prompt[:-1]) if other is not session else 0
+            length = _shared_length(other.tokens, wanted) if other is not session else 0
             if length > max(best_length, len(session.tokens)):
                 best, best_length = other, length
         if best is not None:
             self._cache.copy(source=best.slot, target=session.slot, length=best_length)
-            session.tokens = prompt[:best_length]
+            session.tokens = wanted[:best_length]
 
     def join_decoding(self, session: Session) -> None:
         """Move the session's slot behind those that decode."""
@@ -136,6 +142,16 @@ class SessionSlots:
         session.tokens = []
         self._free.append(session.slot)
         return session
+
+    def forget(self) -> list[Session]:
+        """Nothing that slots hold counts any more; returns the sessions in the middle of a turn, to be computed again.
+
+        They keep their slots and what they have sampled.
+        """
+        begun, self.decoding = self.decoding, []
+        for session in self._sessions.values():
+            session.tokens = []
+        return begun
 
     def abandon(self) -> list[asyncio.Future[Completion]]:
         """Stop decoding; the futures of all turns begun. The sessions keep their slots until released."""

@@ -14,7 +14,7 @@ The order of work depends only on the order of requests, so equal requests give 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import torch
@@ -66,15 +66,25 @@ class TransformersEngine:
         self._driver: asyncio.Task[None] | None = None
         self.policy_version = 0
         self.num_prompt_tokens = 0  # computed in prefill passes
+        self.num_passes = 0  # of decoding
 
-    def update_weights(self, weights: Iterable[tuple[str, torch.Tensor]], *, version: int) -> None:
-        """Take over a trained model's weights, tied ones under both names; nothing may be in flight."""
-        assert not self._slots and not self._arrivals, "weights change only between rollouts"
+    async def update_weights(
+        self, weights: Iterable[tuple[str, torch.Tensor]], *, version: int, probe: Sequence[int] = ()
+    ) -> list[list[float]]:
+        """See TrainedEngine. What slots hold of turns that have begun is computed again."""
+        # No step in between gives way to the event loop, so that no pass sees half of it.
         self._runner.load_weights(weights)
-        self._cache.clear()
-        # Which slot a session gets must not depend on what was sampled before: a resumed run starts afresh.
-        self._slots.sort_free()
+        self._waiting = [*self._slots.forget(), *self._waiting]
+        probed = [self._runner.logprobs(probe)] if probe else []  # while no slot holds anything
+        if not self._slots:
+            self._cache.clear()
+            # Which slot a session gets must not depend on what was sampled before: a resumed run starts afresh.
+            self._slots.sort_free()
         self.policy_version = version
+        for session in self._waiting:
+            if not session.sampled:
+                session.policy_version = version
+        return probed
 
     async def sample(self, request: SampleRequest) -> Completion:
         if len(request.prompt) >= self._capacity:
@@ -132,6 +142,7 @@ class TransformersEngine:
                 left.append((request, future))
                 continue
             session.start_turn(request, future)
+            session.policy_version = self.policy_version
             self._slots.copy_shared_prefix(session)
             self._waiting.append(session)
         self._arrivals = left
@@ -157,10 +168,11 @@ class TransformersEngine:
         """One token or more for every decoding session."""
         batch = list(self._slots.decoding)
         self._runner.decode(batch)
+        self.num_passes += 1
         # Only now, since a session that leaves exchanges slots with one that must know its own length.
         for session in batch:
             if finish := session.finish(self._capacity):
                 self._slots.leave_decoding(session)
-                completion = Completion(session.sampled, session.logprobs, finish, self.policy_version)
+                completion = Completion(session.sampled, session.logprobs, finish, session.policy_version)
                 if not session.future.done():
                     session.future.set_result(completion)

@@ -69,6 +69,13 @@ PANELS = (
         "would sample much more often; a few are fine.",
     ),
     Panel(
+        "Staleness, optimizer steps",
+        "reinforce",
+        {"staleness_mean": "mean", "staleness_max": "largest"},
+        "By how many steps the policy that learned was ahead of the one that had sampled an episode's oldest turn; 0 "
+        "where sampling and training take turns.",
+    ),
+    Panel(
         "Loss of reinforcement",
         "reinforce",
         {"loss": "loss"},

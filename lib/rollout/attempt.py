@@ -5,21 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyarrow as pa
-import torch
 
 from lib.environments.environment import Question
-from lib.policy.device import own_device
-from lib.policy.image_encoder import ImageEncoder
-from lib.policy.load import load_chat, load_model
-from lib.policy.precision import DTYPES
-from lib.policy.transformers_engine import TransformersEngine
+from lib.policy.engines import Engines
+from lib.policy.load import load_chat
 from lib.progress import Progress
 from lib.rollout.collect import collect_episodes
 from lib.rollout.episode import episode_table
 from lib.rollout.run_episode import EpisodeLimits
 from lib.rollout.vision_world import Sight
 from lib.rollout.worlds import Sources, Worlds
-from lib.settings.policy import EngineSettings
 from lib.settings.settings import Settings
 
 QUESTION_COLUMNS = ["id", "domain", "prompt", "answer", "aliases", "database_id", "images"]
@@ -28,6 +23,7 @@ QUESTION_COLUMNS = ["id", "domain", "prompt", "answer", "aliases", "database_id"
 def attempt(
     questions: pa.Table,
     *,
+    engines: Engines,
     sources: Sources,
     checkpoint: Path,
     policy: str,
@@ -44,37 +40,24 @@ def attempt(
     """Rows of the episodes contract, ``samples`` for each question; temperature 0 is greedy.
 
     Args:
+        engines: where what samples comes from.
         checkpoint: a directory that transformers loads.
         max_tool_calls: a budget other than the environment's own.
         sight: which images a policy is shown.
     """
     worlds = Worlds.load(settings, sources, sight=sight)
     chat = load_chat(checkpoint, worlds.open_image, hidden=sight == "none")
-    engine = make_engine(load_model(checkpoint), settings.engine, chat.encoder)
     episodes = collect_episodes(
         read_questions(questions),
         samples=samples,
         seed=seed,
-        engine=engine,
+        engine=engines.of(checkpoint, chat.encoder),
         chat=chat,
         worlds=worlds,
         limits=episode_limits(settings, temperature=temperature, top_p=top_p, max_tool_calls=max_tool_calls),
         progress=progress,
     )
     return episode_table(episodes, policy=policy, benchmark=benchmark)
-
-
-def make_engine(
-    model: torch.nn.Module, settings: EngineSettings, encoder: ImageEncoder | None = None
-) -> TransformersEngine:
-    """The engine that runs in this process, on its GPU where there is one; it takes the model over."""
-    return TransformersEngine(
-        model.to(own_device()),
-        max_concurrent=settings.max_concurrent,
-        max_tokens=settings.max_tokens,
-        dtype=DTYPES[settings.precision],
-        encoder=encoder,
-    )
 
 
 def read_questions(table: pa.Table) -> list[Question]:
@@ -96,6 +79,7 @@ def episode_limits(
         max_turns=settings.environment.max_turns,
         max_tool_calls=settings.environment.max_tool_calls if max_tool_calls is None else max_tool_calls,
         max_malformed=settings.environment.max_malformed,
+        seconds=settings.environment.episode_timeout_s,
         temperature=temperature,
         top_p=top_p,
     )

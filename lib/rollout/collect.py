@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from lib.environments.environment import Question
 from lib.policy.conversation import ChatFormat
@@ -13,6 +13,35 @@ from lib.rollout.episode import Episode
 from lib.rollout.run_episode import EpisodeLimits, run_episode
 from lib.rollout.worlds import Worlds
 from lib.seeds import derive_seed
+
+
+async def play_group(
+    question: Question,
+    *,
+    samples: int,
+    seed: int,
+    engine: Engine,
+    chat: ChatFormat,
+    worlds: Worlds,
+    limits: EpisodeLimits,
+    finished: Callable[[], None] = lambda: None,
+) -> list[Episode]:
+    """``samples`` episodes for one question, side by side; ``finished`` hears of each."""
+
+    async def play(sample: int) -> Episode:
+        episode = await run_episode(
+            question,
+            sample=sample,
+            seed=derive_seed(seed, question.id, sample),
+            engine=engine,
+            chat=chat,
+            world=worlds.of(question),
+            limits=limits,
+        )
+        finished()
+        return episode
+
+    return await asyncio.gather(*[play(sample) for sample in range(samples)])
 
 
 def collect_episodes(
@@ -28,24 +57,17 @@ def collect_episodes(
 ) -> list[Episode]:
     """``samples`` episodes for each of the questions, which are distinct, in the order (question, sample)."""
     assert len({question.id for question in questions}) == len(questions), "twins would share a session of the engine"
-    finished = 0
+    num_finished = 0
 
-    async def play(question: Question, sample: int) -> Episode:
-        nonlocal finished
-        episode = await run_episode(
-            question,
-            sample=sample,
-            seed=derive_seed(seed, question.id, sample),
-            engine=engine,
-            chat=chat,
-            world=worlds.of(question),
-            limits=limits,
+    def count() -> None:
+        nonlocal num_finished
+        num_finished += 1
+        (progress or Silent()).update(num_finished, len(questions) * samples, "episodes")
+
+    async def play_all() -> list[list[Episode]]:
+        how = {"engine": engine, "chat": chat, "worlds": worlds, "limits": limits, "finished": count}
+        return await asyncio.gather(
+            *[play_group(question, samples=samples, seed=seed, **how) for question in questions]
         )
-        finished += 1
-        (progress or Silent()).update(finished, len(questions) * samples, "episodes")
-        return episode
 
-    async def play_all() -> list[Episode]:
-        return await asyncio.gather(*[play(question, sample) for question in questions for sample in range(samples)])
-
-    return asyncio.run(play_all())
+    return [episode for group in asyncio.run(play_all()) for episode in group]

@@ -24,7 +24,7 @@ class EpisodeStatus(StrEnum):
     OUT_OF_CALLS = "out_of_calls"
     OUT_OF_TURNS = "out_of_turns"
     TOO_LONG = "too_long"  # a turn or the whole conversation was cut for length
-    FAILED = "failed"  # a tool or the engine broke; says nothing about the policy
+    FAILED = "failed"  # a tool or the engine broke, or it took too long; says nothing about the policy
 
     @property
     def counts_for_learning(self) -> bool:
@@ -53,6 +53,7 @@ class Episode:
     well_formed: bool = False  # at every turn, up to an answer
     reward: Reward = field(default_factory=lambda: Reward(0.0, {}, 0.0))
     seconds: float = 0.0
+    draw: int = 0  # the step that the question was drawn for: a question's group may be sampled again later
 
     @property
     def queries(self) -> list[str]:
@@ -62,6 +63,11 @@ class Episode:
     @property
     def num_malformed(self) -> int:
         return len(self.malformed_turns)
+
+    @property
+    def policy_versions(self) -> list[int]:
+        """Of the policy's turns."""
+        return [turn.policy_version for turn in self.conversation.turns if turn.role == "assistant"]
 
     @property
     def num_policy_turns(self) -> int:

@@ -13,10 +13,11 @@ from pathlib import Path
 from lib.chat_endpoint import ChatEndpoint, Usage
 from lib.environments.environment import Question
 from lib.errors import EndpointError
-from lib.policy.load import load_chat, load_model
+from lib.policy.engines import engine_of_this_process
+from lib.policy.load import load_chat
 from lib.policy.plain_text import PlainText
 from lib.reply_log import ReplyLog
-from lib.rollout.attempt import episode_limits, make_engine
+from lib.rollout.attempt import episode_limits
 from lib.rollout.collect import collect_episodes
 from lib.rollout.endpoint_episode import run_endpoint_episode
 from lib.rollout.episode import Episode
@@ -47,7 +48,7 @@ class PolicyJudge:
         self._worlds = Worlds.load(settings, sources)
         self._limits = episode_limits(settings, temperature=judge.temperature)
         self._chat = load_chat(judge.checkpoint, self._worlds.open_image)
-        self._engine = make_engine(load_model(judge.checkpoint), settings.engine, self._chat.encoder)
+        self._engine = engine_of_this_process(judge.checkpoint, settings.engine, self._chat.encoder)
         self._log = LineLog(scratch / "judge.jsonl" if scratch else None)
         self._known: dict[str, int] = dict(self._log.read())
 
@@ -94,6 +95,7 @@ class EndpointJudge:
             max_turns=settings.environment.max_turns,
             max_tool_calls=settings.environment.max_tool_calls,
             max_malformed=settings.environment.max_malformed,
+            seconds=settings.environment.episode_timeout_s,
             temperature=judge.temperature,
             top_p=1.0,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from lib.environments.environment import (
     join_lines,
     text_of,
 )
-from lib.errors import EndpointError, RequestRefusedError
+from lib.errors import EndpointError, EngineError, RequestRefusedError
 from lib.policy.conversation import ChatFormat
 from lib.policy.engine import Completion, Engine, Finish, SampleRequest
 from lib.policy.plain_text import PlainText
@@ -34,6 +35,7 @@ class EpisodeLimits:
     max_turns: int
     max_tool_calls: int
     max_malformed: int
+    seconds: float
     temperature: float
     top_p: float
 
@@ -50,16 +52,19 @@ async def run_episode(
 ) -> Episode:
     """Play one attempt. Whatever breaks becomes the episode's status and error.
 
-    Only an endpoint that fails for good is raised (EndpointError): it breaks every episode alike, so whoever
-    collects them has to stop.
+    Only an engine or endpoint that fails for good is raised (EngineError, EndpointError): it breaks every episode
+    alike, so whoever collects them has to stop.
     """
     name = f"{question.id}/{seed}/{sample}"
     episode = Episode(name, question_id=question.id, domain=question.domain, sample=sample, seed=seed)
     started = time.perf_counter()
     try:
-        await _play(episode, question, engine, chat, world.make_environment(question), limits)
+        async with asyncio.timeout(limits.seconds) as deadline:
+            await _play(episode, question, engine, chat, world.make_environment(question), limits)
+    except TimeoutError as error:
+        _break(episode, TimeoutError(f"no end within {limits.seconds:g} s") if deadline.expired() else error)
     except Exception as error:  # boundary: one episode's failure never touches another
-        if isinstance(error, EndpointError) and not isinstance(error, RequestRefusedError):
+        if isinstance(error, EngineError | EndpointError) and not isinstance(error, RequestRefusedError):
             raise
         _break(episode, error)
     finally:

@@ -39,5 +39,7 @@ class EnvironmentSettings(Section):
     """Malformed calls that end the episode; the ones before get an error observation."""
     tool_timeout_s: float = Field(30.0, gt=0)
     """Seconds before one tool call counts as failed."""
+    episode_timeout_s: float = Field(3600.0, gt=0)
+    """Seconds after which an episode counts as failed, whatever it waits for; it is not trained on."""
     sql: SqlEnvironmentSettings = SqlEnvironmentSettings()
     """What concerns databases alone."""

@@ -52,6 +52,13 @@ class ReinforceSettings(Section):
     """Multi-turn reinforcement learning with group-relative advantages."""
 
     steps: int = Field(12, ge=1)
+    mode: Literal["sync", "one_step_off", "async"] = "sync"
+    """sync: a step's episodes are sampled by the policy that the step begins with. one_step_off: while a step trains,
+    the next one's episodes are sampled, by the policy of now. async: sampling runs ahead by max_staleness, and
+    weights change while episodes go on."""
+    max_staleness: int = Field(2, ge=1)
+    """In the mode async: optimizer steps between the weights that sampled a turn and those that learn from it; older
+    turns are not trained on."""
     groups: int = Field(6, ge=1)
     """Questions a step, over all ranks."""
     group_size: int = Field(8, ge=2)
@@ -101,11 +108,18 @@ class ReinforceSettings(Section):
     mini_batches: int = Field(1, ge=1)
     """Optimizer steps a batch of episodes."""
     max_mismatch: float = Field(0.5, gt=0)
-    """Gate: greatest mean |log p trainer - log p sampler| of a step."""
+    """Gate: greatest mean |log p trainer - log p sampler| of a step, in nats a token."""
+    max_probe_gap: float = Field(0.25, gt=0)
+    """Gate: the same on a fixed text, after each time that new weights were sent to the engine."""
     trajectory_every: int = Field(1, ge=1)
     """Steps between the checkpoints kept for extrapolation."""
     trajectory_precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """Precision of those checkpoints."""
+
+    @property
+    def ahead(self) -> int:
+        """Optimizer steps by which sampling may run ahead of training."""
+        return {"sync": 0, "one_step_off": 1, "async": self.max_staleness}[self.mode]
 
     @model_validator(mode="after")
     def trajectory_holds_a_line(self) -> ReinforceSettings:

@@ -58,6 +58,12 @@ def profile_names() -> list[str]:
 
 def _check_across(settings: Settings, profile: str) -> None:
     """What holds between sections; not a validator, since a stage sees only some of them."""
+    if settings.engine.type == "vllm" and "vision" in settings.synthesis.domains:
+        raise SettingsError(
+            "engine.type = 'vllm' samples no episodes about images, and synthesis.domains names 'vision'.",
+            where=_place(profile),
+            next_step="set engine.type=transformers, or leave 'vision' out of synthesis.domains",
+        )
     hops, calls = settings.synthesis.max_hops, settings.environment.max_tool_calls
     if hops > calls:
         raise SettingsError(

@@ -44,10 +44,9 @@ class PretrainedPolicy(Section):
 PolicySettings = Annotated[SmolLM2Policy | NanoPolicy | PretrainedPolicy, Field(discriminator="type")]
 
 
-class EngineSettings(Section):
-    """How tokens are sampled."""
+class SamplingSettings(Section):
+    """What every engine keeps to."""
 
-    type: Literal["transformers"] = "transformers"
     max_concurrent: int = Field(64, ge=1)
     """Episodes decoded side by side."""
     max_tokens: int = Field(1024, ge=64)
@@ -55,4 +54,44 @@ class EngineSettings(Section):
     max_new_tokens: int = Field(128, ge=1)
     """Longest turn of the policy in tokens."""
     precision: Literal["float32", "bfloat16"] = "bfloat16"
-    """Of matrix products; weights and residual stream stay in float32."""
+    """Of matrix products. The transformers engine keeps weights and residual stream in float32; vLLM has all of the
+    model in this precision."""
+
+
+class TransformersEngineSettings(SamplingSettings):
+    """Samples in the job's own process."""
+
+    type: Literal["transformers"] = "transformers"
+
+
+class VllmEngineSettings(SamplingSettings):
+    """Samples with vLLM servers, started by the job or given as addresses."""
+
+    type: Literal["vllm"]
+    python: str = ".venv-vllm/bin/python"
+    """The interpreter of the environment in which vLLM is installed; `make vllm` makes one."""
+    servers: int = Field(1, ge=1)
+    """Servers that a job starts on its machine; episodes are spread over them."""
+    urls: tuple[str, ...] = ()
+    """Servers that run already, for instance http://gpu-7:8000; then none is started. Each serves the policy's
+    architecture with the extension of lib/policy/vllm_extension.py, and reads the folder of the weights."""
+    weights_folder: str = ""
+    """Where new weights lie on their way to the servers, for those that run elsewhere a folder that both sides see;
+    empty is the machine's memory, or the job's own folder for servers given as addresses."""
+    cache_gib: int = Field(1, ge=1)
+    """Memory of a server's key/value cache on a CPU."""
+    memory_share: float = Field(0.5, gt=0, lt=1)
+    """Share of a GPU's memory that a server takes; the rest is the trainer's."""
+    compiled: bool = False
+    """Compile the model: slower to start, faster to sample."""
+    start_timeout_s: float = Field(300.0, gt=0)
+    """Seconds until a server must answer."""
+    turn_timeout_s: float = Field(300.0, gt=0)
+    """Seconds until a turn must be sampled; the episode fails after them."""
+    update_timeout_s: float = Field(120.0, gt=0)
+    """Seconds until a server must have taken new weights over."""
+    restarts: int = Field(3, ge=0)
+    """How often a job starts a server again that has ended or does not answer."""
+
+
+EngineSettings = Annotated[TransformersEngineSettings | VllmEngineSettings, Field(discriminator="type")]

@@ -12,7 +12,7 @@ from lib.settings.evaluate import EvaluateSettings
 from lib.settings.images import ImageSettings
 from lib.settings.learning import ExtrapolateSettings, ReinforceSettings, WarmUpSettings, WorkerSettings
 from lib.settings.lineage import LineageSettings
-from lib.settings.policy import EngineSettings, PolicySettings, SmolLM2Policy
+from lib.settings.policy import EngineSettings, PolicySettings, SmolLM2Policy, TransformersEngineSettings
 from lib.settings.section import Section
 from lib.settings.source import AtlasSource, SourceSettings
 from lib.settings.synthesis import SynthesisSettings
@@ -28,7 +28,7 @@ class Settings(Section):
     images: ImageSettings = ImageSettings()
     synthesis: SynthesisSettings = SynthesisSettings()
     policy: PolicySettings = SmolLM2Policy()
-    engine: EngineSettings = EngineSettings()
+    engine: EngineSettings = TransformersEngineSettings()
     environment: EnvironmentSettings = EnvironmentSettings()
     workers: WorkerSettings = WorkerSettings()
     align: AlignSettings = AlignSettings()

@@ -37,6 +37,21 @@ EXCLUDED_SETTINGS = {
     "source.relations": "the file's content is a component; its place does not matter",
     "source.pages": "the file's content is a component; its place does not matter",
     "source.path": "the file's content is a component; its place does not matter",
+    **{
+        f"engine.{key}": reason
+        for key, reason in {
+            "python": "says where vLLM is installed",
+            "servers": "says how many share the episodes",
+            "urls": "says which servers sample, not what they sample",
+            "weights_folder": "says where weights lie on their way",
+            "cache_gib": "changes how much is computed at once",
+            "memory_share": "changes how much is computed at once",
+            "start_timeout_s": "says when a server counts as failed",
+            "turn_timeout_s": "says when a server counts as hung",
+            "update_timeout_s": "says when a server counts as hung",
+            "restarts": "says when a server is given up",
+        }.items()
+    },
     "workers.hostfile": "says on which machines ranks run; their number counts",
     "workers.threads": "says how many cores a rank uses; it follows the machine when unset",
     "workers.micro_batch_tokens": "says how much is computed at once; the sums are the same",

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from lib.environments.environment import CallResult, CallStatus, ToolCall
 from lib.learning.rollout_batch import select_samples
 from lib.policy.conversation import Conversation, Rendered
+from lib.policy.engine import Completion, Finish
 from lib.rewards.verdict import Reward
 from lib.rollout.episode import Episode, EpisodeStatus
 
@@ -91,3 +92,37 @@ def test_filtered_episodes_count_in_the_statistics_of_their_group_or_do_not():
     assert [sample.advantage for sample in alone.samples] == [0.5, -0.5]
     assert counted.dropped == alone.dropped == {"filter no_call": 1, "filter cut": 1, "filter empty_turn": 1}
     assert counted.num_action_tokens == alone.num_action_tokens == 5
+
+
+def sampled_by(versions, sample, success, *, draw=0):
+    conversation = Conversation()
+    conversation.append_given("prompt", Rendered([1, 2]))
+    for version in versions:
+        conversation.append_sampled(Completion([3, 4], [-0.5, -0.5], Finish.STOP, version), "said")
+    found = episode("a", sample, success)
+    found.conversation, found.draw, found.id = conversation, draw, f"a/{draw}/{sample}"
+    return found
+
+
+def test_turns_of_weights_that_are_too_old_or_that_nobody_sent_are_refused_with_a_reason():
+    episodes = [
+        sampled_by([3, 5], 0, 1),
+        sampled_by([4, 5], 1, 0),
+        sampled_by([2, 5], 2, 1),  # a turn of it is too old
+        sampled_by([5, 6], 3, 0),  # weights of the future
+        sampled_by([-1], 4, 0),
+    ]
+    batch = select_samples(episodes, divide_by_std=False, versions=range(3, 6))
+    assert [sample.advantage for sample in batch.samples] == [0.5, -0.5]
+    assert batch.dropped == {"policy too old": 1, "policy unknown": 2}
+
+
+def test_a_question_that_was_drawn_twice_has_two_groups():
+    episodes = [
+        sampled_by([0], 0, 1),
+        sampled_by([0], 1, 1),
+        sampled_by([1], 0, 0, draw=1),
+        sampled_by([1], 1, 0, draw=1),
+    ]
+    batch = select_samples(episodes, divide_by_std=True)
+    assert batch.dropped == {"group all right": 2, "group all wrong": 2}

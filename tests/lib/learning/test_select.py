@@ -37,7 +37,7 @@ def advantages(domains=("sql", "vision"), **reinforce):
         questions=dict.fromkeys(domains, []),
         reference=None,
     )
-    batch = learner.select([item for item in EPISODES if item.domain in domains])
+    batch = learner.select([item for item in EPISODES if item.domain in domains], step=0)
     return {
         name: [s.advantage for s, d in zip(batch.samples, batch.domains, strict=True) if d == name] for name in domains
     }

@@ -75,7 +75,7 @@ def test_the_level_of_trajectories_is_a_switch():
 def test_what_is_masked_counts_in_the_row_of_the_step():
     group = [episode(0, success=1.0), episode(1, success=0.0, status=EpisodeStatus.OUT_OF_CALLS)]
     batch = select_samples(group, divide_by_std=False, vision_masks=("trajectory",))
-    row = step_row(group, batch, TokenMeasures(), total=float, gather=list)
+    row = step_row(group, batch, TokenMeasures(), step=0, total=float, gather=list)
     assert {"reason": MASKED, "count": 1} in row["dropped"]
     assert row["num_episodes"] + sum(reason["count"] for reason in row["dropped"]) == len(group)
 

@@ -206,7 +206,7 @@ def test_features_are_computed_anew_after_a_change_of_weights(seeing, seeing_pol
         return completion
 
     before = sample("a")
-    engine.update_weights(changed.named_parameters(remove_duplicate=False), version=1)
+    asyncio.run(engine.update_weights(changed.named_parameters(remove_duplicate=False), version=1))
     after = sample("b")
     wanted = own_logprobs(changed, seeing, said, after.tokens)
     assert after.logprobs != before.logprobs

@@ -91,7 +91,7 @@ def test_new_weights_in_bfloat16_are_those_that_are_sampled_with(model, world_po
         for parameter in changed.parameters():
             parameter.mul_(1.2)
     engine = engine_over(load_model(world_policy / "checkpoint"), dtype=torch.bfloat16)
-    engine.update_weights(changed.state_dict().items(), version=1)
+    asyncio.run(engine.update_weights(changed.state_dict().items(), version=1))
     prompt = prompts(1)[0]
     (completion,) = sample_all(engine, [request("a", prompt)])
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -234,7 +234,7 @@ def test_new_weights_change_what_is_sampled_and_the_version(model, world_policy)
         with torch.no_grad():
             for parameter in changed.parameters():
                 parameter.add_(torch.randn_like(parameter) * 0.1)
-        engine.update_weights(changed.named_parameters(remove_duplicate=False), version=3)
+        asyncio.run(engine.update_weights(changed.named_parameters(remove_duplicate=False), version=3))
         after = sample_all(engine, [request("a", prompts(1)[0], temperature=0.0)])[0]
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
             expected = full_logprobs(changed, prompts(1)[0] + after.tokens, len(after.tokens))
@@ -265,3 +265,42 @@ def test_logprobs_stay_exact_while_episodes_join_leave_and_change_slots(model):
         for start, logprobs in spans:
             expected = full_logprobs(model, tokens[: start + len(logprobs)], len(logprobs))
             assert torch.allclose(torch.tensor(logprobs), expected, atol=1e-3)
+
+
+def test_weights_that_change_in_the_middle_of_turns_change_what_follows_and_nothing_before(model, world_policy):
+    changed = load_model(world_policy / "checkpoint")
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for parameter in changed.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    engine = engine_over(load_model(world_policy / "checkpoint"), slots=4)
+
+    async def run():
+        turns = [
+            asyncio.create_task(engine.sample(request(str(i), p, new=40, seed=i))) for i, p in enumerate(prompts(6))
+        ]
+        while engine.num_passes < 15:  # four have begun, two wait for a slot
+            await asyncio.sleep(0)
+        (probed,) = await engine.update_weights(changed.state_dict().items(), version=1, probe=prompts(1)[0])
+        first = await asyncio.gather(*turns[:4])
+        for number in range(4):
+            engine.release(str(number))
+        return probed, first, await asyncio.gather(*turns[4:])
+
+    probed, begun, waiting = asyncio.run(run())
+    assert torch.allclose(
+        torch.tensor(probed), full_logprobs(changed, prompts(1)[0], len(prompts(1)[0]) - 1), atol=1e-4
+    )
+    for completion, prompt in zip(begun, prompts(6), strict=False):
+        old, new = (full_logprobs(m, prompt + completion.tokens, 40) for m in (model, changed))
+        own = torch.tensor(completion.logprobs)
+        by_old, by_new = (own - old).abs() < 1e-4, (own - new).abs() < 1e-4
+        num_old = int(by_old.long().cumprod(0).sum())
+        assert 0 < num_old < 40
+        assert by_new[num_old:].all()
+        assert completion.policy_version == 0
+    for completion, prompt in zip(waiting, prompts(6)[4:], strict=True):
+        assert completion.policy_version == 1
+        assert torch.allclose(
+            torch.tensor(completion.logprobs), full_logprobs(changed, prompt + completion.tokens, 40), atol=1e-4
+        )

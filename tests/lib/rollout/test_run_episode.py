@@ -11,6 +11,7 @@ import torch
 from data_contracts.episodes import EPISODES
 from lib.environments.page_index import PageIndex
 from lib.environments.search import SearchEnvironment
+from lib.errors import EngineError
 from lib.policy.load import load_model
 from lib.policy.tool_calls import render_tool_call
 from lib.policy.transformers_engine import TransformersEngine
@@ -27,6 +28,7 @@ LIMITS = EpisodeLimits(
     max_turns=4,
     max_tool_calls=3,
     max_malformed=1,
+    seconds=60,
     temperature=1.0,
     top_p=1.0,
 )
@@ -155,3 +157,30 @@ def test_equal_seeds_give_equal_episodes(chat, world, world_policy):
         return [(e.id, e.conversation.tokens, e.conversation.logprobs) for e in episodes]
 
     assert collect() == collect()
+
+
+class HungEngine(ScriptedEngine):
+    """Never answers from its second turn on."""
+
+    async def sample(self, request):
+        if self.prompts:
+            await asyncio.sleep(3600)
+        return await super().sample(request)
+
+
+def test_an_episode_that_never_ends_becomes_a_row_at_its_deadline(chat, world):
+    engine = HungEngine(chat, [SEARCH])
+    limits = replace(LIMITS, seconds=0.3)
+    episode = asyncio.run(
+        run_episode(question(), sample=0, seed=5, engine=engine, chat=chat, world=world, limits=limits)
+    )
+    assert episode.status is EpisodeStatus.FAILED
+    assert episode.error == "TimeoutError: no end within 0.3 s"
+    assert len(episode.calls) == 1
+    assert engine.released == [episode.id]
+
+
+def test_an_engine_that_cannot_sample_at_all_ends_the_collection(chat, world):
+    engine = ScriptedEngine(chat, [EngineError("no server samples any more")])
+    with pytest.raises(EngineError):
+        asyncio.run(run_episode(question(), sample=0, seed=5, engine=engine, chat=chat, world=world, limits=LIMITS))

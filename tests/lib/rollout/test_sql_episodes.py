@@ -27,6 +27,7 @@ LIMITS = EpisodeLimits(
     max_turns=6,
     max_tool_calls=5,
     max_malformed=1,
+    seconds=60,
     temperature=1.0,
     top_p=1.0,
 )

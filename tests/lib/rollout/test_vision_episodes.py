@@ -28,7 +28,14 @@ QUESTION = Question(
 )
 LOOK = '<tool_call>{"name": "look_again", "arguments": {"image": 2, "box": [0, 0, 50, 50]}}</tool_call>'
 CONFIRM = '<tool_call>{"name": "confirm", "arguments": {"image": 1, "statement": "It is blue."}}</tool_call>'
-LIMITS = {"max_tokens": 900, "max_new_tokens": 200, "max_turns": 5, "max_tool_calls": 4, "max_malformed": 1}
+LIMITS = {
+    "max_tokens": 900,
+    "max_new_tokens": 200,
+    "max_turns": 5,
+    "max_tool_calls": 4,
+    "max_malformed": 1,
+    "seconds": 60,
+}
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +49,7 @@ def seeing(seeing_policy, world):
 
 
 def play(seeing, world, *script, **limits):
-    chosen = EpisodeLimits(**LIMITS | limits, temperature=1.0, top_p=1.0)
+    chosen = EpisodeLimits(**LIMITS | limits, seconds=60, temperature=1.0, top_p=1.0)
     engine = ScriptedEngine(seeing, list(script))
     return asyncio.run(run_episode(QUESTION, sample=0, seed=1, engine=engine, chat=seeing, world=world, limits=chosen))
 

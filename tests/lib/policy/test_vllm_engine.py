@@ -1,0 +1,223 @@
+"""The engine over real vLLM servers; skipped where `make vllm` has not installed them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+
+import psutil
+import pytest
+import torch
+
+from lib.errors import EngineError, PolicyError
+from lib.policy.engine import Finish, SampleRequest
+from lib.policy.load import load_model
+from lib.policy.vllm_engine import VllmEngine
+from lib.policy.vllm_server import REPOSITORY
+from lib.settings.policy import VllmEngineSettings
+
+PYTHON = os.environ.get("ROPEWALK_VLLM_PYTHON", VllmEngineSettings(type="vllm").python)
+pytestmark = [
+    pytest.mark.vllm,
+    pytest.mark.slow,
+    pytest.mark.xdist_group("vllm"),
+    pytest.mark.skipif(not (REPOSITORY / PYTHON).is_file(), reason="no vLLM: run `make vllm`"),
+]
+NO_STOP = frozenset({-1})
+CLOSE = 1e-4  # nats, in float32
+
+
+def settings(**changed):
+    values = {"type": "vllm", "python": PYTHON, "max_concurrent": 16, "max_tokens": 512, "precision": "float32"}
+    return VllmEngineSettings(**values | {"turn_timeout_s": 60, "update_timeout_s": 60} | changed)
+
+
+@pytest.fixture(scope="module")
+def engine(world_policy, tmp_path_factory):
+    with VllmEngine(world_policy / "checkpoint", settings(), logs=tmp_path_factory.mktemp("vllm")) as engine:
+        yield engine
+
+
+@pytest.fixture
+def model(world_policy):
+    return load_model(world_policy / "checkpoint")
+
+
+def changed(world_policy, factor):
+    model = load_model(world_policy / "checkpoint")
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(factor)
+    return model
+
+
+def request(session, prompt, *, new=12, temperature=1.0, stop=NO_STOP, seed=0, top_p=1.0):
+    return SampleRequest(session, prompt, new, temperature, top_p, stop, seed)
+
+
+def prompt_of(length, seed=0):
+    return torch.randint(3, 300, (length,), generator=torch.Generator().manual_seed(seed)).tolist()
+
+
+def sample_all(engine, requests):
+    async def run():
+        return await asyncio.gather(*[engine.sample(r) for r in requests])
+
+    return asyncio.run(run())
+
+
+def full_logprobs(model, tokens, count):
+    with torch.no_grad():
+        logits = model(torch.tensor([tokens])).logits[0].float().log_softmax(-1)
+    return logits[-count - 1 : -1].gather(1, torch.tensor(tokens[-count:])[:, None])[:, 0]
+
+
+def gap(completion, prompt, model):
+    expected = full_logprobs(model, prompt + completion.tokens, len(completion.tokens))
+    return (torch.tensor(completion.logprobs) - expected).abs().max().item()
+
+
+def test_logprobs_over_two_turns_are_those_of_a_full_pass(engine, model):
+    asyncio.run(engine.update_weights(model.named_parameters(remove_duplicate=False), version=0))
+
+    async def two_turns(number):
+        prompt = prompt_of(20 + number, seed=number)
+        first = await engine.sample(request(f"s{number}", prompt, seed=1))
+        longer = prompt + first.tokens + [5, 6, 7]
+        second = await engine.sample(request(f"s{number}", longer, seed=2))
+        engine.release(f"s{number}")
+        return [(first, prompt), (second, longer)]
+
+    async def run():
+        return await asyncio.gather(*[two_turns(number) for number in range(16)])
+
+    for turns in asyncio.run(run()):
+        for completion, prompt in turns:
+            assert gap(completion, prompt, model) < CLOSE
+            assert completion.policy_version == 0
+
+
+def test_greedy_tokens_are_those_of_generate(engine, model):
+    asyncio.run(engine.update_weights(model.named_parameters(remove_duplicate=False), version=0))
+    prompt = prompt_of(30)
+    output = model.generate(
+        torch.tensor([prompt]), max_new_tokens=12, do_sample=False, eos_token_id=None, pad_token_id=0
+    )
+    (completion,) = sample_all(engine, [request("g", prompt, temperature=0.0)])
+    assert completion.tokens == output[0, len(prompt) :].tolist()
+    assert gap(completion, prompt, model) < CLOSE
+
+
+def test_a_turn_ends_on_its_stop_token_or_at_its_length(engine):
+    prompt = prompt_of(30)
+    (free,) = sample_all(engine, [request("a", prompt, seed=4)])
+    assert free.finish is Finish.LENGTH
+    (stopped,) = sample_all(engine, [request("b", prompt, seed=4, stop=frozenset({free.tokens[5]}))])
+    assert stopped.finish is Finish.STOP
+    assert stopped.tokens == free.tokens[: free.tokens.index(free.tokens[5]) + 1]
+
+
+def test_new_weights_reach_the_tied_head_and_drop_what_was_kept_of_prompts(engine, world_policy):
+    prompt = prompt_of(300)  # longer than a block of the prefix cache
+    before = changed(world_policy, 1.1)
+    asyncio.run(engine.update_weights(before.named_parameters(remove_duplicate=False), version=1))
+    (first,) = sample_all(engine, [request("a", prompt)])
+    assert gap(first, prompt, before) < CLOSE
+    after = changed(world_policy, 0.8)
+    weights = after.named_parameters(remove_duplicate=False)
+    (probed,) = asyncio.run(engine.update_weights(weights, version=2, probe=prompt))
+    (second,) = sample_all(engine, [request("b", prompt)])
+    assert second.policy_version == 2
+    assert gap(second, prompt, after) < CLOSE < gap(second, prompt, before)
+    assert torch.allclose(torch.tensor(probed), full_logprobs(after, prompt, len(prompt) - 1), atol=CLOSE)
+
+
+def test_weights_of_other_bytes_than_announced_change_nothing(engine, world_policy, monkeypatch):
+    right = changed(world_policy, 1.0)
+    asyncio.run(engine.update_weights(right.named_parameters(remove_duplicate=False), version=3))
+    from lib.policy import vllm_engine
+
+    write = vllm_engine.write_weight_file
+
+    def write_and_cut(*arguments, **named):
+        file = write(*arguments, **named)
+        with file.path.open("r+b") as opened:
+            opened.truncate(file.path.stat().st_size // 2)
+        return file
+
+    monkeypatch.setattr(vllm_engine, "write_weight_file", write_and_cut)
+    with pytest.raises(EngineError, match="did not take version 4"):
+        asyncio.run(engine.update_weights(changed(world_policy, 1.2).state_dict().items(), version=4))
+    prompt = prompt_of(40)
+    (completion,) = sample_all(engine, [request("a", prompt)])
+    assert completion.policy_version == 3
+    assert gap(completion, prompt, right) < CLOSE
+
+
+def test_a_conversation_that_does_not_fit_is_refused(engine):
+    with pytest.raises(PolicyError, match="does not fit"):
+        sample_all(engine, [request("a", prompt_of(512))])
+
+
+def test_a_cancelled_turn_frees_its_place(engine):
+    async def run():
+        turn = asyncio.create_task(engine.sample(request("long", prompt_of(20), new=480)))
+        await asyncio.sleep(0.3)
+        turn.cancel()
+        started = time.perf_counter()
+        others = [engine.sample(request(f"n{i}", prompt_of(20, i), new=4)) for i in range(16)]
+        await asyncio.gather(*others)
+        return time.perf_counter() - started, await running(engine)
+
+    _, still_running = asyncio.run(run())
+    assert still_running == 0
+
+
+async def running(engine):
+    """Requests that the server works on, by its own count."""
+    (client,) = engine._clients
+    for _ in range(50):
+        text = (await client._client().get("/metrics")).text
+        counts = [float(line.split()[-1]) for line in text.splitlines() if line.startswith("vllm:num_requests_running")]
+        if counts and sum(counts) == 0:
+            return 0
+        await asyncio.sleep(0.1)
+    return sum(counts)
+
+
+def test_a_server_that_is_killed_or_hangs_is_started_again_with_the_current_weights(world_policy, tmp_path):
+    new = changed(world_policy, 0.9)
+    wanted = settings(turn_timeout_s=8, restarts=2)
+    with VllmEngine(world_policy / "checkpoint", wanted, logs=tmp_path) as engine:
+        asyncio.run(engine.update_weights(new.named_parameters(remove_duplicate=False), version=5))
+        for harm in (signal.SIGKILL, signal.SIGSTOP):
+            (pid,) = engine.pids
+
+            async def run(pid=pid, harm=harm):
+                turns = [
+                    asyncio.create_task(engine.sample(request(f"{harm}{i}", prompt_of(30, i), new=200)))
+                    for i in range(8)
+                ]
+                await asyncio.sleep(0.2)
+                for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
+                    process.send_signal(harm)
+                return await asyncio.gather(*turns)
+
+            for number, completion in enumerate(asyncio.run(run())):
+                assert completion.policy_version == 5
+                assert gap(completion, prompt_of(30, number), new) < CLOSE
+            assert engine.pids != [pid]
+        family = [process for pid in engine.pids for process in psutil.Process(pid).children(recursive=True)]
+    assert family
+    assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in family)
+
+
+def test_what_cannot_start_says_so_with_the_end_of_its_log(world_policy, tmp_path):
+    empty = tmp_path / "checkpoint"
+    empty.mkdir()
+    with pytest.raises(PolicyError, match="does not start"):
+        VllmEngine(empty, settings(), logs=tmp_path / "logs")
+    with pytest.raises(PolicyError, match="no environment with vLLM"):
+        VllmEngine(world_policy / "checkpoint", settings(python="nowhere/python"), logs=tmp_path)

@@ -1,0 +1,107 @@
+"""Sampling that runs ahead of training: who may start when, who is taken, and what a slow or broken group does."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from lib.environments.environment import Question
+from lib.rollout.stream import RolloutStream
+
+GROUPS = 3
+STEPS = 6
+
+
+class Player:
+    """Stands in for the episodes: notes which version of the weights a group starts under, and takes its time."""
+
+    def __init__(self, seconds=lambda step, number: 0.0, breaks=lambda step, number: False):
+        self.version = -1
+        self.started: dict[tuple[int, int], int] = {}
+        self.ended: dict[tuple[int, int], int] = {}
+        self.threads: set[str] = set()
+        self._seconds, self._breaks = seconds, breaks
+
+    async def play(self, question, step):
+        number = int(question.id)
+        self.started[step, number] = self.version
+        self.threads.add(threading.current_thread().name)
+        await asyncio.sleep(self._seconds(step, number))
+        if self._breaks(step, number):
+            raise OSError("the engine is gone")
+        self.ended[step, number] = self.version
+        return [SimpleNamespace(step=step, number=number)]
+
+    async def change(self, version):
+        self.version = version
+        return f"weights {version}"
+
+
+def questions_of(step):
+    return [Question(id=str(number), domain="knowledge", prompt="?", answer="!") for number in range(GROUPS)]
+
+
+def train(player, *, ahead, in_flight, seconds=0.0):
+    """What each step takes."""
+    taken = []
+    with RolloutStream(player.play, questions_of, first=0, steps=STEPS, ahead=ahead, in_flight=in_flight) as stream:
+        assert stream.change_weights(lambda: player.change(0), version=0) == "weights 0"
+        for step in range(STEPS):
+            taken.append([(one.step, one.number) for one in stream.take(step)])
+            time.sleep(seconds)
+            stream.change_weights(lambda step=step: player.change(step + 1), version=step + 1)
+    return taken
+
+
+def test_in_step_every_group_is_sampled_by_the_policy_that_its_step_begins_with():
+    player = Player(lambda step, number: 0.01 * (GROUPS - number))
+    taken = train(player, ahead=0, in_flight=False)
+    assert taken == [[(step, number) for number in range(GROUPS)] for step in range(STEPS)]
+    assert player.started == {(step, number): step for step in range(STEPS) for number in range(GROUPS)}
+    assert player.threads == {"rollouts"}
+
+
+def test_one_step_off_samples_the_next_step_while_one_trains_and_never_changes_weights_under_an_episode():
+    player = Player(lambda step, number: 0.03)
+    train(player, ahead=1, in_flight=False, seconds=0.01)
+    assert {step: player.started[step, 0] for step in range(STEPS)} == {0: 0, 1: 0, 2: 1, 3: 2, 4: 3, 5: 4}
+    assert player.started == player.ended
+
+
+def test_in_flight_weights_change_under_a_slow_group_and_the_others_are_taken_meanwhile():
+    player = Player(lambda step, number: 0.25 if (step, number) == (0, 1) else 0.005)
+    taken = train(player, ahead=2, in_flight=True, seconds=0.03)
+    assert player.started[0, 1] < player.ended[0, 1]
+    assert (0, 1) not in taken[0]
+    assert sorted(place for step in taken for place in step) == sorted(player.started)
+    assert all(step - version <= 2 for (step, _), version in player.started.items())
+    assert [len(step) for step in taken] == [GROUPS] * STEPS
+
+
+def test_what_breaks_a_group_is_raised_where_its_episodes_are_waited_for():
+    player = Player(breaks=lambda step, number: (step, number) == (2, 0))
+    with pytest.raises(OSError, match="the engine is gone"):
+        train(player, ahead=0, in_flight=False)
+    assert not any(step > 2 for step, _ in player.started)
+
+
+def test_leaving_gives_up_what_never_ends():
+    player = Player(lambda step, number: 3600)
+    before = threading.active_count()
+    started = time.perf_counter()
+    with RolloutStream(player.play, questions_of, first=0, steps=1, ahead=0, in_flight=False) as stream:
+        stream.change_weights(lambda: player.change(0), version=0)
+    assert time.perf_counter() - started < 5
+    assert threading.active_count() == before
+
+
+def test_a_resumed_run_begins_with_its_own_step():
+    player = Player()
+    with RolloutStream(player.play, questions_of, first=4, steps=STEPS, ahead=2, in_flight=True) as stream:
+        stream.change_weights(lambda: player.change(4), version=4)
+        assert [one.step for one in stream.take(4)] == [4] * GROUPS
+    assert {step for step, _ in player.started} == {4, 5}
