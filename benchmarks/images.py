@@ -95,7 +95,7 @@ def play(checkpoint: Path, images: Path, number: int, episodes: int) -> dict[str
     rows = [
         _question(place, [ids[(place * number + n) % len(ids)] for n in range(number)]) for place in range(episodes)
     ]
-    settings = Settings.model_validate({"engine": {"max_new_tokens": 32}, "environment": {"max_turns": 1}})
+    settings = Settings.model_validate({"engine": {"type": "transformers", "max_new_tokens": 32}, "environment": {"max_turns": 1}})
     started = time.perf_counter()
     table = attempt(
         pa.Table.from_pylist(rows, schema=CONTRACT.schema),

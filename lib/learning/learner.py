@@ -16,6 +16,7 @@ import torch
 from lib.environments.environment import Message, Question
 from lib.errors import EngineError
 from lib.learning.action_logprobs import ActionLogProbs
+from lib.learning.balance import share_out
 from lib.learning.domain_shares import share_groups
 from lib.learning.item_order import items_of_step
 from lib.learning.policy_loss import policy_loss
@@ -112,9 +113,10 @@ class Learner:
         if settings.full_normalizer:
             num_tokens = trainer.sum_over_ranks(rolled_out.num_action_tokens) / settings.mini_batches
         seed = derive_seed(self.seed, "mini-batches", step)
+        samples = share_out(trainer.gather_from_ranks(rolled_out.samples), trainer.num_ranks)[trainer.rank]
         parts = [
             make_micro_batches(part or [_nothing()], max_nodes=trainer.micro_batch_tokens, encoder=self.chat.encoder)
-            for part in _mini_batches(rolled_out.samples, settings.mini_batches, seed)
+            for part in _mini_batches(samples, settings.mini_batches, seed)
         ]
         # The first part meets the weights that the step begins with, so that its own pass measures them.
         parts[1:] = [

@@ -87,7 +87,7 @@ def make_micro_batches(
     blocks: list[list[Sample]] = []
     num_nodes = 0
     for sample in sorted(samples, key=lambda sample: sample.tokens):
-        new = len(sample.tokens) - (_num_shared(blocks[-1][-1].tokens, sample.tokens) if blocks else 0)
+        new = len(sample.tokens) - (num_shared(blocks[-1][-1].tokens, sample.tokens) if blocks else 0)
         if blocks and num_nodes + new <= max_nodes:
             blocks[-1].append(sample)
             num_nodes += new
@@ -180,7 +180,7 @@ def _paths(block: list[Sample]) -> Iterator[np.ndarray]:
     """The nodes ``[num_tokens]`` of each sequence; what it shares with the one before has that one's nodes."""
     path, num_nodes, before = np.empty(0, dtype=np.int64), 0, []
     for sample in block:
-        shared = _num_shared(before, sample.tokens)
+        shared = num_shared(before, sample.tokens)
         new = len(sample.tokens) - shared
         path = np.concatenate([path[:shared], np.arange(num_nodes, num_nodes + new)])
         num_nodes += new
@@ -188,7 +188,7 @@ def _paths(block: list[Sample]) -> Iterator[np.ndarray]:
         yield path
 
 
-def _num_shared(first: list[int], second: list[int]) -> int:
+def num_shared(first: list[int], second: list[int]) -> int:
     """Length of the common prefix."""
     for place, (a, b) in enumerate(zip(first, second, strict=False)):
         if a != b:

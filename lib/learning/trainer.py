@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import deepspeed
 import torch
@@ -27,6 +28,9 @@ TAGS = ("last-0", "last-1")
 # Training never calls it, and yet DeepSpeed would compile it on every CPU, for which it needs a compiler and a
 # minute, and leave 66 MiB of shared memory a rank behind until the machine restarts.
 SHARED_MEMORY_OP = "deepspeed_shm_comm"
+
+
+Item = TypeVar("Item")
 
 
 class Trainer:
@@ -132,9 +136,9 @@ class Trainer:
     def max_over_ranks(self, value: float) -> float:
         return self._reduce(value, dist.ReduceOp.MAX)
 
-    def gather_from_ranks(self, values: Sequence[float]) -> list[float]:
+    def gather_from_ranks(self, values: Sequence[Item]) -> list[Item]:
         """Those of all ranks, in their order, on every rank."""
-        gathered: list[list[float]] = [[]] * self.num_ranks
+        gathered: list[list[Item]] = [[]] * self.num_ranks
         dist.all_gather_object(gathered, list(values))
         return [value for part in gathered for value in part]
 

@@ -19,7 +19,9 @@ from lib.settings.settings import Settings
 
 
 def settings(**section):
-    return Settings.model_validate({"policy": {"type": "nano"}, "demonstrate": section, "engine": {"max_tokens": 2000}})
+    return Settings.model_validate(
+        {"policy": {"type": "nano"}, "demonstrate": section, "engine": {"type": "transformers", "max_tokens": 2000}}
+    )
 
 
 def make(out, world_graph, world_questions, world_policy, *, seed=0, **section):

@@ -56,7 +56,11 @@ def make(tmp_path, databases, world_graph, world_questions, world_policy):
             pq.read_table(world_questions / "questions.parquet").to_pylist() if with_pages else []
         )
         pq.write_table(pa.Table.from_pylist(rows, schema=QUESTIONS.schema), tmp_path / "questions.parquet")
-        settings = {"policy": {"type": "nano"}, "demonstrate": section, "engine": {"max_tokens": 4000}}
+        settings = {
+            "policy": {"type": "nano"},
+            "demonstrate": section,
+            "engine": {"type": "transformers", "max_tokens": 4000},
+        }
         demonstrate(
             Settings.model_validate(settings),
             sources=Sources(graph=world_graph if with_pages else None, databases=databases),

@@ -65,7 +65,7 @@ def teach(tmp_path, world_graph, world_questions, world_policy):
         values = {
             "policy": {"type": "nano"},
             "demonstrate": shown,
-            "engine": {"max_tokens": 2000, "max_new_tokens": 100},
+            "engine": {"type": "transformers", "max_tokens": 2000, "max_new_tokens": 100},
         }
         notes = Notes()
         demonstrate(

@@ -18,8 +18,10 @@ from data_contracts.episodes import EPISODES
 from data_contracts.training import STEPS
 from lib.errors import GateError, JobError
 from lib.learning.demonstrate import demonstrate
+from lib.policy.vllm_server import REPOSITORY
 from lib.progress import Silent
 from lib.rollout.worlds import Sources
+from lib.settings.policy import VllmEngineSettings
 from lib.settings.settings import Settings
 from lib.workers.job import JobSpec
 from lib.workers.process_tree import MARKER
@@ -27,6 +29,14 @@ from lib.workers.supervise import run_job
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.xdist_group("training")]
 
+VLLM = REPOSITORY / os.environ.get("ROPEWALK_VLLM_PYTHON", VllmEngineSettings(type="vllm").python)
+ENGINE = {
+    "type": "transformers",
+    "precision": "float32",
+    "max_tokens": 700,
+    "max_new_tokens": 80,
+    "max_concurrent": 32,
+}
 DEMONSTRATE = {"num_episodes": 30, "detour_share": 0.0}
 WARM_UP = {"steps": 150, "batch_size": 8, "learning_rate": 4e-3}
 REINFORCE = {"steps": 4, "groups": 4, "group_size": 8, "learning_rate": 1e-3}
@@ -37,7 +47,7 @@ def settings(*, ranks=1, zero_stage=0, checkpoint_every=50, **sections):
     return Settings.model_validate(
         {
             "policy": {"type": "nano"},
-            "engine": {"precision": "float32", "max_tokens": 700, "max_new_tokens": 80, "max_concurrent": 32},
+            "engine": ENGINE | sections.get("engine", {}),
             "environment": {"results_per_search": 1, "max_tool_calls": 2},
             "workers": workers | {"precision": "float32", "threads": 1},
             "demonstrate": DEMONSTRATE,
@@ -258,3 +268,43 @@ def test_a_mismatch_beyond_the_bound_stops_the_run(tmp_path, reinforce_inputs):
     chosen = settings(reinforce={"steps": 2, "max_mismatch": 1e-12})
     with pytest.raises((JobError, GateError), match="differ by"):
         run("reinforce", chosen, reinforce_inputs, tmp_path)
+    (dump,) = (tmp_path / "scratch" / "dump").iterdir()
+    assert {"token", "sampler", "trainer"} == set(pq.read_table(dump).column_names)
+
+
+@pytest.mark.parametrize(("mode", "ranks", "bound"), [("one_step_off", 1, 1), ("async", 1, 2), ("async", 2, 2)])
+def test_sampling_that_runs_ahead_trains_on_what_is_no_older_than_the_bound(
+    tmp_path, reinforce_inputs, mode, ranks, bound
+):
+    chosen = settings(ranks=ranks, checkpoint_every=2, reinforce={"steps": 5, "mode": mode, "max_staleness": 2})
+    out = run("reinforce", chosen, reinforce_inputs, tmp_path)
+    steps, _ = STEPS.check(pq.read_table(out / "steps.parquet"))
+    episodes, _ = EPISODES.check(pq.read_table(out / "episodes.parquet"))
+    assert episodes.num_rows == 5 * 4 * 8
+    assert len(set(episodes["id"].to_pylist())) == episodes.num_rows
+    staleness = steps["staleness_max"].to_pylist()
+    assert max(staleness) <= bound
+    assert staleness[1] >= 1  # it was sampled while the step before trained
+    assert max(steps["probe_gap"].to_pylist()) < 1e-3
+
+
+@pytest.mark.vllm
+@pytest.mark.skipif(not VLLM.is_file(), reason="no vLLM: run `make vllm`")
+def test_reinforcement_over_vllm_samples_what_the_trainer_computes(tmp_path, reinforce_inputs):
+    engine = {"type": "vllm", "python": str(VLLM), "turn_timeout_s": 60}
+    chosen = settings(engine=engine, reinforce={"steps": 3})
+    out = run("reinforce", chosen, reinforce_inputs, tmp_path)
+    steps, _ = STEPS.check(pq.read_table(out / "steps.parquet"))
+    episodes, _ = EPISODES.check(pq.read_table(out / "episodes.parquet"))
+    assert episodes.num_rows == 3 * 4 * 8
+    assert max(steps["mismatch_max"].to_pylist()) < 1e-3
+    assert max(steps["probe_gap"].to_pylist()) < 1e-3
+    assert sum(steps["groups_kept"].to_pylist()) > 0
+    assert not [process for process in psutil.process_iter() if "ropewalk-vllm-" in " ".join(safe_cmdline(process))]
+
+
+def safe_cmdline(process):
+    try:
+        return process.cmdline()
+    except (psutil.AccessDenied, psutil.NoSuchProcess, psutil.ZombieProcess):
+        return []

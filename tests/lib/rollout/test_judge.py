@@ -22,7 +22,13 @@ def settings(**judge):
     return Settings.model_validate(
         {
             "synthesis": {"judge": judge, "difficulty_attempts": ATTEMPTS},
-            "engine": {"max_tokens": 400, "max_new_tokens": 8, "max_concurrent": 4, "precision": "float32"},
+            "engine": {
+                "type": "transformers",
+                "max_tokens": 400,
+                "max_new_tokens": 8,
+                "max_concurrent": 4,
+                "precision": "float32",
+            },
         }
     )
 
