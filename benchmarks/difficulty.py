@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from lib.bootstrap import bootstrap_mean
+from lib.policy.engines import Engines
 from lib.progress import Silent
 from lib.rollout.attempt import attempt
 from lib.rollout.choose_questions import choose_questions
@@ -65,6 +66,7 @@ def main() -> None:
             )
             rows = attempt(
                 questions,
+                engines=Engines(settings.engine, logs=folder),
                 sources=Sources(graph=graph),
                 checkpoint=chosen.checkpoint,
                 policy="policy",

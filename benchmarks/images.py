@@ -88,6 +88,7 @@ def play(checkpoint: Path, images: Path, number: int, episodes: int) -> dict[str
     import pyarrow as pa
 
     from data_contracts.questions import QUESTIONS as CONTRACT
+    from lib.policy.engines import Engines
     from lib.rollout.attempt import attempt
     from lib.rollout.worlds import Sources
 
@@ -95,10 +96,13 @@ def play(checkpoint: Path, images: Path, number: int, episodes: int) -> dict[str
     rows = [
         _question(place, [ids[(place * number + n) % len(ids)] for n in range(number)]) for place in range(episodes)
     ]
-    settings = Settings.model_validate({"engine": {"type": "transformers", "max_new_tokens": 32}, "environment": {"max_turns": 1}})
+    settings = Settings.model_validate(
+        {"engine": {"type": "transformers", "max_new_tokens": 32}, "environment": {"max_turns": 1}}
+    )
     started = time.perf_counter()
     table = attempt(
         pa.Table.from_pylist(rows, schema=CONTRACT.schema),
+        engines=Engines(settings.engine, logs=images),
         sources=Sources(images=images),
         checkpoint=checkpoint,
         policy="measured",

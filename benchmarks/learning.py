@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from data_contracts.scores import HELD_OUT
 from lib.bootstrap import Interval, bootstrap_mean
 from lib.percent import percent
+from lib.policy.engines import Engines
 from lib.progress import Silent
 from lib.rollout.attempt import attempt
 from lib.rollout.choose_questions import choose_questions
@@ -63,6 +64,7 @@ def longer_warm_up(chosen: argparse.Namespace, seed: int, result: dict) -> tuple
     )
     episodes = attempt(
         questions,
+        engines=Engines(settings.engine, logs=chosen.store),
         sources=Sources.of(made),
         checkpoint=path_of(chosen, longer, "warm_up") / "checkpoint",
         policy="longer_warm_up",
