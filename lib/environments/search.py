@@ -7,7 +7,8 @@ from pydantic import BaseModel, Field
 from lib.environments.answer_tag import last_answer
 from lib.environments.environment import Message, Question, Start, Step, ToolCall
 from lib.environments.page_index import PageIndex
-from lib.environments.tools import Tool, ToolError, call_tool
+from lib.environments.tool_desk import ToolDesk
+from lib.environments.tools import Tool, ToolError
 from lib.settings.environment import EnvironmentSettings
 
 # Short, since every episode of a small model pays for each of its tokens.
@@ -27,12 +28,12 @@ class OpenArguments(BaseModel):
 class SearchEnvironment:
     """One episode over a shared index; see lib.environments.environment.Environment."""
 
-    def __init__(self, index: PageIndex, settings: EnvironmentSettings):
-        self._index, self._settings = index, settings
+    def __init__(self, index: PageIndex, settings: EnvironmentSettings, desk: ToolDesk | None = None):
+        self._index, self._settings, self._desk = index, settings, desk or ToolDesk(settings)
         self._question: Question | None = None
         tools = [
-            Tool("search", "Find pages by words.", SearchArguments, self._search),
-            Tool("open", "Read a page by its title.", OpenArguments, self._open),
+            Tool("search", "Find pages by words.", SearchArguments, self._search, is_pure=True),
+            Tool("open", "Read a page by its title.", OpenArguments, self._open, is_pure=True),
         ]
         self._tools = {tool.name: tool for tool in tools}
 
@@ -42,8 +43,7 @@ class SearchEnvironment:
         return Start(messages, [tool.schema for tool in self._tools.values()])
 
     async def step(self, calls: list[ToolCall]) -> Step:
-        timeout = self._settings.tool_timeout_s
-        return Step([await call_tool(self._tools, call, timeout_s=timeout) for call in calls])
+        return Step(await self._desk.call_all(self._tools, calls, scope=self._forbidden))
 
     def parse_answer(self, text: str) -> str | None:
         answer = last_answer(text)

@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field
 
 from lib.environments.answer_tag import last_answer
 from lib.environments.environment import Message, Question, Start, Step, ToolCall
-from lib.environments.tools import Tool, call_tool
+from lib.environments.tool_desk import ToolDesk
+from lib.environments.tools import Tool
 from lib.settings.environment import EnvironmentSettings
 from lib.sources.sql.executor.limits import Limits
 from lib.sources.sql.executor.pool import Pool
@@ -49,8 +50,9 @@ class SqlEnvironment:
     An error of a query is an observation in the database's own words: the policy is to mend it.
     """
 
-    def __init__(self, database: Database, pool: Pool, settings: EnvironmentSettings):
+    def __init__(self, database: Database, pool: Pool, settings: EnvironmentSettings, desk: ToolDesk | None = None):
         self._database, self._pool, self._settings = database, pool, settings
+        self._desk = desk or sql_desk(settings)
         tools = [
             Tool("run_sql", "Run a query; the first rows come back.", QueryArguments, self._run_sql),
             Tool("describe", "Columns of a table, or of tables named with commas.", TableArguments, self._describe),
@@ -66,9 +68,7 @@ class SqlEnvironment:
         )
 
     async def step(self, calls: list[ToolCall]) -> Step:
-        # The executor ends a query in its own time, and says so; this limit is for an executor that hangs.
-        timeout = self._settings.tool_timeout_s + self._settings.sql.query_seconds
-        return Step([await call_tool(self._tools, call, timeout_s=timeout) for call in calls])
+        return Step(await self._desk.call_all(self._tools, calls, scope=self._database.id))
 
     def parse_answer(self, text: str) -> str | None:
         answer = last_answer(text)
@@ -102,6 +102,11 @@ class SqlEnvironment:
         if result.error and not result.error.kind.is_fault_of_query:
             raise DatabaseLostError(result.error.message)
         return tell_result(result, cell_characters=self._settings.sql.cell_characters)
+
+
+def sql_desk(settings: EnvironmentSettings) -> ToolDesk:
+    """The executor ends a query in its own time, and says so; the desk's limit is for an executor that hangs."""
+    return ToolDesk(settings, timeout_s=settings.tool_timeout_s + settings.sql.query_seconds)
 
 
 def tell_result(result: Result, *, cell_characters: int) -> str:

@@ -13,7 +13,8 @@ from pydantic import BaseModel, Field, field_validator
 
 from lib.environments.answer_tag import last_answer
 from lib.environments.environment import Content, ImageRef, Message, Question, Start, Step, ToolCall
-from lib.environments.tools import Tool, ToolError, call_tool
+from lib.environments.tool_desk import ToolDesk
+from lib.environments.tools import Tool, ToolError
 from lib.settings.environment import EnvironmentSettings
 
 HUNDRED = 100  # a box is given in hundredths of the picture's sides
@@ -59,9 +60,14 @@ class VisionEnvironment:
     """
 
     def __init__(
-        self, pictures: Sequence[tuple[str, HasSize]], settings: EnvironmentSettings, *, shows_again: bool = True
+        self,
+        pictures: Sequence[tuple[str, HasSize]],
+        settings: EnvironmentSettings,
+        desk: ToolDesk | None = None,
+        *,
+        shows_again: bool = True,
     ):
-        self._pictures, self._settings, self._shows_again = pictures, settings, shows_again
+        self._pictures, self._desk, self._shows_again = pictures, desk or ToolDesk(settings), shows_again
         tools = [
             Tool("look_again", "See a picture, or a part of it at full resolution.", LookArguments, self._look_again),
             Tool("confirm", "See a picture beside a statement to check.", ConfirmArguments, self._confirm),
@@ -76,8 +82,7 @@ class VisionEnvironment:
         return Start(messages, [tool.schema for tool in self._tools.values()])
 
     async def step(self, calls: list[ToolCall]) -> Step:
-        timeout = self._settings.tool_timeout_s
-        return Step([await call_tool(self._tools, call, timeout_s=timeout) for call in calls])
+        return Step(await self._desk.call_all(self._tools, calls, scope=""))
 
     def parse_answer(self, text: str) -> str | None:
         answer = last_answer(text)

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from lib.environments.environment import Environment, Question
-from lib.environments.sql import DatabaseLostError, SqlEnvironment
+from lib.environments.sql import DatabaseLostError, SqlEnvironment, sql_desk
 from lib.errors import JobError
 from lib.rewards.sql_parts import sql_reward
 from lib.rewards.strict import strict_reward
@@ -40,6 +40,7 @@ class SqlWorld:
         self._databases = {database.id: database for database in load_databases(databases, benchmark=None)}
         self._rules = load_rules(databases)
         self._settings, self._in_parts = settings, in_parts
+        self._desk = sql_desk(settings)
         self._gold: dict[tuple[str, str], Result] = {}
 
     @cached_property
@@ -49,7 +50,7 @@ class SqlWorld:
         return pool
 
     def make_environment(self, question: Question) -> Environment:
-        return SqlEnvironment(self._database(question), self._pool, self._settings)
+        return SqlEnvironment(self._database(question), self._pool, self._settings, self._desk)
 
     async def judge(self, question: Question, outcome: Outcome) -> Verdict:
         """Raises DatabaseLostError where the database, and not the answer, is at fault."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from lib.environments.environment import Environment, Question
+from lib.environments.tool_desk import ToolDesk
 from lib.environments.vision import VisionEnvironment
 from lib.errors import JobError
 from lib.rewards.exact_match import is_correct, normalize_answer
@@ -31,6 +32,7 @@ class VisionWorld:
     def __init__(self, images: Path, settings: EnvironmentSettings, *, tool_gain: float = 0.0, sight: Sight = "all"):
         self._store, self._settings = ImageStore(images), settings
         self._tool_gain, self._sight = tool_gain, sight
+        self._desk = ToolDesk(settings)
 
     @property
     def store(self) -> ImageStore:
@@ -45,7 +47,7 @@ class VisionWorld:
                 next_step="name it in images.source, or leave the question out",
             )
         pictures = [(id, self._store.picture(id)) for id in question.images]
-        return VisionEnvironment(pictures, self._settings, shows_again=self._sight != "once")
+        return VisionEnvironment(pictures, self._settings, self._desk, shows_again=self._sight != "once")
 
     async def judge(self, question: Question, outcome: Outcome) -> Verdict:
         correct = is_correct(outcome.answer, question.answer, question.aliases)

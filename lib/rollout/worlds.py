@@ -14,6 +14,7 @@ from typing import Protocol
 from lib.environments.environment import Environment, Question
 from lib.environments.page_index import PageIndex
 from lib.environments.search import SearchEnvironment
+from lib.environments.tool_desk import ToolDesk
 from lib.errors import JobError
 from lib.policy.image_encoder import OpenImage
 from lib.rewards.exact_match import is_correct, normalize_answer
@@ -39,9 +40,10 @@ class SearchWorld:
 
     def __init__(self, index: PageIndex, settings: EnvironmentSettings, *, redundancy_weight: float = 0.0):
         self._index, self._settings, self._redundancy_weight = index, settings, redundancy_weight
+        self._desk = ToolDesk(settings)
 
     def make_environment(self, question: Question) -> Environment:
-        return SearchEnvironment(self._index, self._settings)
+        return SearchEnvironment(self._index, self._settings, self._desk)
 
     async def judge(self, question: Question, outcome: Outcome) -> Verdict:
         correct = is_correct(outcome.answer, question.answer, question.aliases)

@@ -24,6 +24,19 @@ class SqlEnvironmentSettings(Section):
     """What each of them may use for a query's data."""
 
 
+class ToolSettings(Section):
+    """How the calls of one tool are carried out."""
+
+    limit: int | None = Field(None, ge=1)
+    """Calls at work at once, over all episodes; further ones wait. Default: no limit."""
+    timeout_s: float | None = Field(None, gt=0)
+    """Seconds before a call counts as failed; default: environment.tool_timeout_s."""
+    retries: int = Field(2, ge=0)
+    """Further attempts at a call that broke or was too slow, after growing pauses, of a tool that leaves no trace."""
+    known_results: int = Field(4096, ge=0)
+    """Results that are kept of a tool whose equal calls give equal results; 0 keeps none."""
+
+
 class EnvironmentSettings(Section):
     results_per_search: int = Field(2, ge=1, le=20)
     """Results that one search returns; further ones act as distractors."""
@@ -39,6 +52,8 @@ class EnvironmentSettings(Section):
     """Malformed calls that end the episode; the ones before get an error observation."""
     tool_timeout_s: float = Field(30.0, gt=0)
     """Seconds before one tool call counts as failed."""
+    tools: dict[str, ToolSettings] = {}
+    """By the tool's name; for instance environment.tools.search.limit=8."""
     episode_timeout_s: float = Field(3600.0, gt=0)
     """Seconds after which an episode counts as failed, whatever it waits for; it is not trained on."""
     sql: SqlEnvironmentSettings = SqlEnvironmentSettings()

@@ -7,13 +7,11 @@ import asyncio
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pydantic import BaseModel
 
 from data_contracts.graph import PAGES
 from lib.environments.environment import CallStatus, ToolCall
 from lib.environments.page_index import PageIndex, cut_text
 from lib.environments.search import SearchEnvironment
-from lib.environments.tools import Tool, call_tool
 from lib.errors import SourceError
 from lib.settings.environment import EnvironmentSettings
 from tests.small_world import question, region, town
@@ -82,22 +80,6 @@ def test_a_call_that_does_not_fit_is_refused_with_the_reason(index, call, words)
 def test_several_calls_are_answered_in_order(index):
     first, second = step(index, search("Town 1 region"), ToolCall("open", {"page": "Town 2"}))
     assert "Town 1" in first.content and "Town 2" in second.content
-
-
-class NoArguments(BaseModel):
-    pass
-
-
-@pytest.mark.parametrize("fault", ["slow", "broken"])
-def test_a_tool_that_breaks_or_hangs_is_a_failed_result(fault):
-    async def run(_):
-        if fault == "slow":
-            await asyncio.sleep(60)
-        raise OSError("disk on fire")
-
-    tool = Tool("t", "", NoArguments, run)
-    result = asyncio.run(call_tool({"t": tool}, ToolCall("t", {}), timeout_s=0.05))
-    assert result.status is CallStatus.FAILED
 
 
 @pytest.mark.parametrize(
