@@ -45,6 +45,10 @@ class PolicyError(RopewalkError):
     """A model or tokenizer that does not load or does not fit."""
 
 
+class ToolServerError(RopewalkError):
+    """A server of tools that cannot be reached, or whose tools cannot be offered."""
+
+
 class EngineError(RopewalkError):
     """An engine that cannot sample at all, or whose weights are not those that were sent."""
 

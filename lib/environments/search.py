@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import BaseModel, Field
 
 from lib.environments.answer_tag import last_answer
@@ -11,10 +13,17 @@ from lib.environments.tool_desk import ToolDesk
 from lib.environments.tools import Tool, ToolError
 from lib.settings.environment import EnvironmentSettings
 
+if TYPE_CHECKING:
+    from lib.environments.remote_tools import RemoteTools
+
 # Short, since every episode of a small model pays for each of its tokens.
 SYSTEM = """Find the answer with the tools search(query) and open(page).
 Call: <tool_call>{"name": "search", "arguments": {"query": "..."}}</tool_call>
 End: <answer>...</answer>"""
+
+
+# What stands after the tools' names where servers offer more of them.
+ALSO = "\nAlso:\n{tools}"
 
 
 class SearchArguments(BaseModel):
@@ -26,10 +35,20 @@ class OpenArguments(BaseModel):
 
 
 class SearchEnvironment:
-    """One episode over a shared index; see lib.environments.environment.Environment."""
+    """One episode over a shared index; see lib.environments.environment.Environment.
 
-    def __init__(self, index: PageIndex, settings: EnvironmentSettings, desk: ToolDesk | None = None):
-        self._index, self._settings, self._desk = index, settings, desk or ToolDesk(settings)
+    Args:
+        remote: tools of servers, beside those on the index.
+    """
+
+    def __init__(
+        self,
+        index: PageIndex,
+        settings: EnvironmentSettings,
+        desk: ToolDesk | None = None,
+        remote: RemoteTools | None = None,
+    ):
+        self._index, self._settings, self._desk, self._remote = index, settings, desk or ToolDesk(settings), remote
         self._question: Question | None = None
         tools = [
             Tool("search", "Find pages by words.", SearchArguments, self._search, is_pure=True),
@@ -39,7 +58,12 @@ class SearchEnvironment:
 
     async def start(self, question: Question, seed: int) -> Start:
         self._question = question
-        messages = [Message("system", SYSTEM), Message("user", question.prompt)]
+        system = SYSTEM
+        if self._remote is not None:
+            more = await self._remote.list(besides=[*self._tools])
+            self._tools |= {tool.name: tool for tool in more}
+            system += ALSO.format(tools="\n".join(map(_tell_tool, more)))
+        messages = [Message("system", system), Message("user", question.prompt)]
         return Start(messages, [tool.schema for tool in self._tools.values()])
 
     async def step(self, calls: list[ToolCall]) -> Step:
@@ -70,3 +94,9 @@ class SearchEnvironment:
         if text is None:
             raise ToolError(f"there is no page {arguments.page!r}; search for its title first")
         return text
+
+
+def _tell_tool(tool: Tool) -> str:
+    """Its call and what it is for, in a line."""
+    properties = tool.schema["function"]["parameters"].get("properties", {})
+    return f"{tool.name}({', '.join(properties)}): {tool.description.splitlines()[0]}"

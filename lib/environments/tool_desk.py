@@ -65,6 +65,8 @@ class ToolDesk:
             arguments = tool.arguments.model_validate(call.arguments)
         except ValidationError as error:
             return result(CallStatus.REFUSED, f"Error: {call.name}: {_first_fault(error)}")
+        except ToolError as error:
+            return result(CallStatus.REFUSED, f"Error: {call.name}: {error}")
         wanted = self._settings.tools.get(call.name, ToolSettings())
         try:
             return result(CallStatus.OK, await self._find(tool, arguments, wanted, scope))

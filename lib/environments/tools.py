@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from pydantic import BaseModel
+import jsonschema
+from pydantic import BaseModel, RootModel
 
 from lib.environments.environment import Content
 
@@ -14,13 +16,31 @@ class ToolError(Exception):
     """A call that a tool cannot serve, for a reason that helps the policy."""
 
 
+class SchemaArguments:
+    """Arguments that a JSON schema describes; stands where a pydantic model does."""
+
+    def __init__(self, schema: Mapping[str, Any]):
+        self._schema = dict(schema)
+        self._validator = jsonschema.validators.validator_for(self._schema)(self._schema)
+
+    def model_json_schema(self) -> dict[str, Any]:
+        return dict(self._schema)
+
+    def model_validate(self, values: Mapping[str, Any]) -> RootModel[dict[str, Any]]:
+        """Raises ToolError for what does not fit."""
+        fault = jsonschema.exceptions.best_match(self._validator.iter_errors(dict(values)))
+        if fault is not None:
+            raise ToolError(": ".join(filter(None, (".".join(map(str, fault.absolute_path)), fault.message))))
+        return RootModel[dict[str, Any]](dict(values))
+
+
 @dataclass(frozen=True)
 class Tool:
-    """A function whose arguments a pydantic model checks; one that is not asynchronous runs in a thread."""
+    """A function whose arguments are checked first; one that is not asynchronous runs in a thread."""
 
     name: str
     description: str
-    arguments: type[BaseModel]
+    arguments: type[BaseModel] | SchemaArguments
     run: Callable[[BaseModel], Awaitable[Content] | Content]
     # Equal arguments give equal results, and a call leaves no trace: it may be made again, or spared.
     is_pure: bool = False

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -28,6 +29,7 @@ from lib.policy.engines import Engines
 from lib.policy.load import load_chat, load_model
 from lib.policy.precision import DTYPES
 from lib.rollout.attempt import read_questions
+from lib.rollout.episode import Episode
 from lib.rollout.stream import RolloutStream
 from lib.rollout.worlds import Sources, Worlds
 from lib.workers.rank import Job, run_rank
@@ -63,6 +65,7 @@ def reinforce_step(learner: Learner, stream: RolloutStream, step: int, results: 
     started = time.perf_counter()
     episodes = stream.take(step)
     taken = time.perf_counter()
+    _check_episodes(episodes, trainer, step + 1)
     batch = learner.select(episodes, step)
     rate = constant_with_warmup(step, peak=settings.learning_rate, warmup_steps=settings.warmup_steps)
     loss, norm, measures = learner.train(batch, step, learning_rate=rate)
@@ -130,6 +133,20 @@ def _load_reference(job: Job, warmed_up: Path) -> ActionLogProbs | None:
     model = load_model(warmed_up).eval().requires_grad_(False)
     dtype = DTYPES[job.settings.workers.precision]
     return ActionLogProbs(model, dtype=dtype, temperature=job.settings.reinforce.temperature).to(own_device())
+
+
+def _check_episodes(episodes: Sequence[Episode], trainer: Trainer, step: int) -> None:
+    """A gate: where every episode broke, something else than the policy is at fault, and no step will learn."""
+    whole = trainer.sum_over_ranks(sum(episode.status.counts_for_learning for episode in episodes))
+    if whole:
+        return
+    errors = trainer.gather_from_ranks([episode.error or "" for episode in episodes])
+    raise GateError(
+        f"each of the {len(errors)} episodes of the step broke, first: {next(iter(errors), '')}",
+        where=f"reinforce, step {step}",
+        kept="the steps before, which the next run goes on from",
+        next_step="mend the cause and run again",
+    )
 
 
 def _check_mismatch(

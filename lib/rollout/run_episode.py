@@ -15,7 +15,7 @@ from lib.environments.environment import (
     join_lines,
     text_of,
 )
-from lib.errors import EndpointError, EngineError, RequestRefusedError
+from lib.errors import EndpointError, EngineError, RequestRefusedError, ToolServerError
 from lib.policy.conversation import ChatFormat
 from lib.policy.engine import Completion, Engine, Finish, SampleRequest
 from lib.policy.plain_text import PlainText
@@ -24,6 +24,8 @@ from lib.rewards.verdict import Outcome
 from lib.rollout.episode import Episode, EpisodeStatus
 from lib.rollout.worlds import World
 from lib.seeds import derive_seed
+
+BREAKS_EVERY_EPISODE = (EngineError, EndpointError, ToolServerError)
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,8 @@ async def run_episode(
 ) -> Episode:
     """Play one attempt. Whatever breaks becomes the episode's status and error.
 
-    Only an engine or endpoint that fails for good is raised (EngineError, EndpointError): it breaks every episode
-    alike, so whoever collects them has to stop.
+    Only an engine, an endpoint or a tool server that fails for good is raised (EngineError, EndpointError,
+    ToolServerError): it breaks every episode alike, so whoever collects them has to stop.
     """
     name = f"{question.id}/{seed}/{sample}"
     episode = Episode(name, question_id=question.id, domain=question.domain, sample=sample, seed=seed)
@@ -64,7 +66,7 @@ async def run_episode(
     except TimeoutError as error:
         _break(episode, TimeoutError(f"no end within {limits.seconds:g} s") if deadline.expired() else error)
     except Exception as error:  # boundary: one episode's failure never touches another
-        if isinstance(error, EngineError | EndpointError) and not isinstance(error, RequestRefusedError):
+        if isinstance(error, BREAKS_EVERY_EPISODE) and not isinstance(error, RequestRefusedError):
             raise
         _break(episode, error)
     finally:

@@ -40,10 +40,15 @@ class SearchWorld:
 
     def __init__(self, index: PageIndex, settings: EnvironmentSettings, *, redundancy_weight: float = 0.0):
         self._index, self._settings, self._redundancy_weight = index, settings, redundancy_weight
-        self._desk = ToolDesk(settings)
+        self._desk, self._remote = ToolDesk(settings), None
+        if settings.mcp:
+            # Half a second that runs without such servers need not wait for.
+            from lib.environments.remote_tools import RemoteTools
+
+            self._remote = RemoteTools(settings.mcp)
 
     def make_environment(self, question: Question) -> Environment:
-        return SearchEnvironment(self._index, self._settings, self._desk)
+        return SearchEnvironment(self._index, self._settings, self._desk, self._remote)
 
     async def judge(self, question: Question, outcome: Outcome) -> Verdict:
         correct = is_correct(outcome.answer, question.answer, question.aliases)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 from pydantic import Field
 
 from lib.settings.section import Section
@@ -22,6 +24,33 @@ class SqlEnvironmentSettings(Section):
     """Processes that run queries; default: one a core."""
     worker_memory_mb: int = Field(512, ge=64)
     """What each of them may use for a query's data."""
+
+
+class McpCommand(Section):
+    """A server of the Model Context Protocol that the run starts and talks to over its standard input and output."""
+
+    type: Literal["stdio"]
+    command: str
+    arguments: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
+    """Names of environment variables that are passed on to it."""
+    connect_timeout_s: float = Field(30.0, gt=0)
+    """Seconds until it must answer."""
+
+
+class McpAddress(Section):
+    """A server of the Model Context Protocol that runs already, over HTTP."""
+
+    type: Literal["http"]
+    url: str
+    """For instance http://localhost:8000/mcp."""
+    key_variable: str = ""
+    """Environment variable that holds a key, sent as a bearer token."""
+    connect_timeout_s: float = Field(30.0, gt=0)
+    """Seconds until it must answer."""
+
+
+McpSettings = Annotated[McpCommand | McpAddress, Field(discriminator="type")]
 
 
 class ToolSettings(Section):
@@ -54,6 +83,8 @@ class EnvironmentSettings(Section):
     """Seconds before one tool call counts as failed."""
     tools: dict[str, ToolSettings] = {}
     """By the tool's name; for instance environment.tools.search.limit=8."""
+    mcp: dict[str, McpSettings] = {}
+    """Servers whose tools agents have beside search and open, by a name of your own."""
     episode_timeout_s: float = Field(3600.0, gt=0)
     """Seconds after which an episode counts as failed, whatever it waits for; it is not trained on."""
     sql: SqlEnvironmentSettings = SqlEnvironmentSettings()
