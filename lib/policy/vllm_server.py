@@ -19,10 +19,11 @@ import httpx
 import psutil
 
 from lib.errors import EngineError
+from lib.policy.vllm_extension import WeightLoader
 from lib.settings.policy import VllmEngineSettings
 from lib.workers.process_tree import die_with_parent
 
-EXTENSION = "lib.policy.vllm_extension.WeightLoader"
+EXTENSION = f"{WeightLoader.__module__}.{WeightLoader.__qualname__}"
 REPOSITORY = Path(__file__).resolve().parents[2]
 POLL_S = 0.25
 SHOWN_LINES = 8  # of the log of a server that does not start
