@@ -134,9 +134,33 @@ def test_new_weights_reach_the_tied_head_and_drop_what_was_kept_of_prompts(engin
     assert torch.allclose(torch.tensor(probed), full_logprobs(after, prompt, len(prompt) - 1), atol=CLOSE)
 
 
+def test_weights_that_change_in_the_middle_of_turns_change_what_follows_and_nothing_before(engine, world_policy):
+    before, after = changed(world_policy, 1.0), changed(world_policy, 0.8)
+    prompts = [prompt_of(20, seed) for seed in range(8)]
+
+    async def run():
+        await engine.update_weights(before.state_dict().items(), version=10)
+        turns = [
+            asyncio.create_task(engine.sample(request(f"m{i}", prompt, new=440, seed=i)))
+            for i, prompt in enumerate(prompts)
+        ]
+        await asyncio.sleep(0.2)
+        await engine.update_weights(after.state_dict().items(), version=11)
+        return await asyncio.gather(*turns)
+
+    for completion, prompt in zip(asyncio.run(run()), prompts, strict=True):
+        tokens = prompt + completion.tokens
+        own = torch.tensor(completion.logprobs)
+        by_old, by_new = ((own - full_logprobs(m, tokens, 440)).abs() < CLOSE for m in (before, after))
+        num_old = int(by_old.long().cumprod(0).sum())
+        assert 0 < num_old < 440
+        assert by_new[num_old:].all()
+        assert completion.policy_version == 10
+
+
 def test_weights_of_other_bytes_than_announced_change_nothing(engine, world_policy, monkeypatch):
     right = changed(world_policy, 1.0)
-    asyncio.run(engine.update_weights(right.named_parameters(remove_duplicate=False), version=3))
+    asyncio.run(engine.update_weights(right.named_parameters(remove_duplicate=False), version=13))
     from lib.policy import vllm_engine
 
     write = vllm_engine.write_weight_file
@@ -148,11 +172,11 @@ def test_weights_of_other_bytes_than_announced_change_nothing(engine, world_poli
         return file
 
     monkeypatch.setattr(vllm_engine, "write_weight_file", write_and_cut)
-    with pytest.raises(EngineError, match="did not take version 4"):
-        asyncio.run(engine.update_weights(changed(world_policy, 1.2).state_dict().items(), version=4))
+    with pytest.raises(EngineError, match="did not take version 14"):
+        asyncio.run(engine.update_weights(changed(world_policy, 1.2).state_dict().items(), version=14))
     prompt = prompt_of(40)
     (completion,) = sample_all(engine, [request("a", prompt)])
-    assert completion.policy_version == 3
+    assert completion.policy_version == 13
     assert gap(completion, prompt, right) < CLOSE
 
 
