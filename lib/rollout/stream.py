@@ -127,9 +127,11 @@ class RolloutStream:
                 self._changed.notify_all()
 
     async def _give_up(self) -> None:
-        for task in self._running:
+        """Whatever runs in the loop: groups, an engine's driver, connections of tools."""
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
             task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await asyncio.gather(*rest, return_exceptions=True)
         await self._loop.shutdown_default_executor()
 
     def _raise_error(self) -> None:

@@ -142,7 +142,8 @@ class MadeUpRun:
             "num_tokens": 9000, "num_action_tokens": 3000, "reward_mean": reward, "accuracy": min(1.0, reward + 0.05),
             "entropy": 0.3 / step, "mismatch_mean": 0.01, "mismatch_max": 0.2 + 0.05 * self._random.random(),
             "importance_p01": 0.97, "importance_p50": 1.0, "importance_p99": 1.03, "truncated_share": 0.0,
-            "staleness_max": 0, "groups_kept": 4, "dropped": [], "tool_calls_mean": 2.2, "turns_mean": 3.1, "well_formed_share": 0.9,
+            "staleness_max": 0, "groups_kept": 4, "dropped": [], "tool_calls_mean": 2.2, "turns_mean": 3.1,
+            "well_formed_share": 0.9,
         }  # fmt: skip
         return row
 
