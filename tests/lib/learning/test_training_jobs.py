@@ -300,7 +300,45 @@ def test_reinforcement_over_vllm_samples_what_the_trainer_computes(tmp_path, rei
     assert max(steps["mismatch_max"].to_pylist()) < 1e-3
     assert max(steps["probe_gap"].to_pylist()) < 1e-3
     assert sum(steps["groups_kept"].to_pylist()) > 0
-    assert not [process for process in psutil.process_iter() if "ropewalk-vllm-" in " ".join(safe_cmdline(process))]
+    assert not servers()
+
+
+@pytest.mark.vllm
+@pytest.mark.skipif(not VLLM.is_file(), reason="no vLLM: run `make vllm`")
+def test_a_server_that_is_killed_costs_no_step_and_a_rank_that_is_killed_leaves_no_server(tmp_path, reinforce_inputs):
+    engine = {"type": "vllm", "python": str(VLLM), "turn_timeout_s": 60}
+    chosen = settings(engine=engine, checkpoint_every=1, reinforce={"steps": 4})
+    harm = ServerKiller(at=1, then=Killer(at=3))
+    with pytest.raises(JobError, match="SIGKILL"):
+        run("reinforce", chosen, reinforce_inputs, tmp_path, progress=harm)
+    assert harm.killed and harm.then.killed
+    assert "start 2 of" in (tmp_path / "scratch" / "vllm-0" / "vllm-0.log").read_text()
+    assert not servers()
+    out = run("reinforce", chosen, reinforce_inputs, tmp_path)
+    steps, _ = STEPS.check(pq.read_table(out / "steps.parquet"))
+    assert steps["step"].to_pylist() == [1, 2, 3, 4]
+    assert max(steps["mismatch_max"].to_pylist()) < 1e-3
+    assert not servers()
+
+
+class ServerKiller:
+    """Kills the job's vLLM server once it has reported enough steps, and then lets another do its harm."""
+
+    def __init__(self, *, at, then):
+        self._at, self.then, self.killed = at, then, False
+
+    def update(self, done, total, note=""):
+        if done >= self._at and not self.killed:
+            for process in servers():
+                process.send_signal(signal.SIGKILL)
+                self.killed = True
+        self.then.update(done, total, note)
+
+
+def servers():
+    """vLLM servers that descend from this process."""
+    found = [process for process in psutil.process_iter() if os.getpid() in parents(process)]
+    return [process for process in found if "vllm.entrypoints.openai.api_server" in safe_cmdline(process)]
 
 
 def safe_cmdline(process):
