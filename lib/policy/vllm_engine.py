@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import logging
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -25,13 +24,13 @@ from lib.policy.vllm_client import ServerAwayError, VllmClient
 from lib.policy.vllm_server import VllmServer
 from lib.policy.weight_file import WeightFile, read_weights, write_weight_file
 from lib.settings.policy import VllmEngineSettings
+from lib.workers.job_folders import SHARED_MEMORY, make_job_folder
 
 logger = logging.getLogger("ropewalk.vllm")
 
 # Attempts at one turn: the second after the server was found alive or started again.
 ATTEMPTS = 3
 ALIVE_WITHIN_S = 20.0  # for one token, behind whatever the server has to do
-SHARED_MEMORY = Path("/dev/shm")
 
 
 class VllmEngine:
@@ -56,9 +55,7 @@ class VllmEngine:
         self._settings = settings
         self._sends = leads or not settings.urls
         logs.mkdir(parents=True, exist_ok=True)
-        self._folder = Path(
-            tempfile.mkdtemp(prefix="ropewalk-weights-", dir=_folder_for_weights(settings, checkpoint, logs))
-        )
+        self._folder = make_job_folder("weights", within=_folder_for_weights(settings, checkpoint, logs))
         self._own: dict[VllmClient, VllmServer] = {}
         self._clients: list[VllmClient] = []
         self._server_of: dict[str, VllmClient] = {}

@@ -11,7 +11,6 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 
@@ -21,6 +20,7 @@ import psutil
 from lib.errors import EngineError
 from lib.policy.vllm_extension import WeightLoader
 from lib.settings.policy import VllmEngineSettings
+from lib.workers.job_folders import make_job_folder
 from lib.workers.process_tree import die_with_parent
 
 EXTENSION = f"{WeightLoader.__module__}.{WeightLoader.__qualname__}"
@@ -43,7 +43,7 @@ class VllmServer:
 
     def __init__(self, checkpoint: Path, settings: VllmEngineSettings, *, log: Path, gpu: str | None = None):
         self._checkpoint, self._settings, self._log, self._gpu = checkpoint, settings, log, gpu
-        self._folder = Path(tempfile.mkdtemp(prefix="ropewalk-vllm-"))
+        self._folder = make_job_folder("vllm")
         self._process: subprocess.Popen[bytes] | None = None
         self.num_starts = 0
 

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 
+from lib.workers.job_folders import remove_job_folders
 from lib.workers.process_tree import adopt_orphans, die_with_parent, end_descendants
 
 # Long enough for a rank to leave a step and for the DeepSpeed runner to reach remote machines.
@@ -30,6 +31,7 @@ def main() -> int:
     while launcher.poll() is None and not told_to_stop and os.getppid() == supervisor:
         time.sleep(0.05)
     end_descendants(GRACE_S)
+    remove_job_folders()
     code = launcher.returncode if launcher.returncode is not None else -signal.SIGTERM
     return code if code >= 0 else 128 - code
 

@@ -312,6 +312,7 @@ def test_a_server_that_is_killed_costs_no_step_and_a_rank_that_is_killed_leaves_
     with pytest.raises(JobError, match="SIGKILL"):
         run("reinforce", chosen, reinforce_inputs, tmp_path, progress=harm)
     assert harm.killed and harm.then.killed
+    assert not [*Path("/dev/shm").glob("ropewalk-*-weights-*")]
     assert "start 2 of" in (tmp_path / "scratch" / "vllm-0" / "vllm-0.log").read_text()
     assert not servers()
     out = run("reinforce", chosen, reinforce_inputs, tmp_path)
