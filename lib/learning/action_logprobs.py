@@ -36,8 +36,9 @@ class ActionLogProbs(nn.Module):
         self._dtype = dtype
         self._temperature = temperature
 
-    def forward(self, batch: MicroBatch) -> torch.Tensor:
-        """Of every sequence's trained tokens, in the batch's order."""
+    def forward(self, batch: MicroBatch, temperature: float | None = None) -> torch.Tensor:
+        """Of every sequence's trained tokens, in the batch's order; ``temperature`` stands in for the model's own."""
+        at = self._temperature if temperature is None else temperature
         with torch.autocast(batch.ids.device.type, dtype=self._dtype, enabled=self._dtype != torch.float32):
             arguments = {"position_ids": rows_of_one(batch.positions), "forest": batch.forest, "use_cache": False}
             if batch.images is None and not takes_images(self.model):
@@ -48,8 +49,8 @@ class ActionLogProbs(nn.Module):
             hidden = output.last_hidden_state[0, batch.source]
             chunks = list(zip(hidden.split(CHUNK), batch.target.split(CHUNK), strict=True))
             if len(chunks) == 1:
-                return self._chunk_logprobs(*chunks[0])[batch.place]
-            parts = [checkpoint(self._chunk_logprobs, *chunk, use_reentrant=False) for chunk in chunks]
+                return self._chunk_logprobs(*chunks[0], at)[batch.place]
+            parts = [checkpoint(self._chunk_logprobs, *chunk, at, use_reentrant=False) for chunk in chunks]
         return torch.cat(parts)[batch.place]
 
     def _embed(self, batch: MicroBatch) -> tuple[torch.Tensor, dict[str, object]]:
@@ -60,8 +61,8 @@ class ActionLogProbs(nn.Module):
         features = image_features(self.model, batch.images.tensors)[batch.images.rows]
         return place_features(vectors, batch.images.nodes, features)
 
-    def _chunk_logprobs(self, hidden: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        return _TargetLogProbs.apply(self.model.get_output_embeddings()(hidden), target, self._temperature)
+    def _chunk_logprobs(self, hidden: torch.Tensor, target: torch.Tensor, temperature: float) -> torch.Tensor:
+        return _TargetLogProbs.apply(self.model.get_output_embeddings()(hidden), target, temperature)
 
 
 class _TargetLogProbs(torch.autograd.Function):

@@ -18,6 +18,8 @@ def share_out(samples: Sequence[Sample], ranks: int) -> list[list[Sample]]:
 
     Which rank had sampled them makes no difference, so every rank comes to the same parts.
     """
+    if ranks == 1:
+        return [list(samples)]
     row = sorted(samples, key=lambda sample: sample.tokens)
     new = [
         len(sample.tokens) - (num_shared(before.tokens, sample.tokens) if before else 0)

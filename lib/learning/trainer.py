@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -46,7 +47,12 @@ class Trainer:
         temperature: float = 1.0,
     ):
         deepspeed.ops.__compatible_ops__[SHARED_MEMORY_OP] = False
-        deepspeed.init_distributed(dist_backend="nccl" if torch.cuda.is_available() else "gloo", verbose=False)
+        deepspeed.init_distributed(
+            dist_backend="nccl" if torch.cuda.is_available() else "gloo",
+            # Ranks wait for the one whose episodes take longest; the supervisor ends a job that is silent for longer.
+            timeout=timedelta(seconds=workers.silence_timeout_s),
+            verbose=False,
+        )
         model.train()
         wrapped = ActionLogProbs(model, dtype=DTYPES[workers.precision], temperature=temperature)
         optimizer = torch.optim.AdamW(
@@ -75,10 +81,15 @@ class Trainer:
         return self._engine(batch)
 
     @torch.no_grad()
-    def measure(self, batches: list[MicroBatch]) -> list[torch.Tensor]:
-        """Log-probabilities of each batch's trained tokens, without gradient. All ranks take every pass together."""
+    def measure(self, batches: list[MicroBatch], *, temperature: float | None = None) -> list[torch.Tensor]:
+        """Log-probabilities of each batch's trained tokens, without gradient. All ranks take every pass together.
+
+        Args:
+            temperature: another than that of training.
+        """
         passes = int(self.max_over_ranks(len(batches)))
-        measured = [self._engine(batches[place % len(batches)].to(self.device)) for place in range(passes)]
+        chosen = [batches[place % len(batches)].to(self.device) for place in range(passes)]
+        measured = [self._engine(batch, temperature=temperature) for batch in chosen]
         return measured[: len(batches)]
 
     def step(
@@ -141,6 +152,10 @@ class Trainer:
         gathered: list[list[Item]] = [[]] * self.num_ranks
         dist.all_gather_object(gathered, list(values))
         return [value for part in gathered for value in part]
+
+    def wait_for_ranks(self) -> None:
+        """Until every rank has come here."""
+        dist.barrier()
 
     @contextmanager
     def weights(self) -> Iterator[Iterator[tuple[str, torch.Tensor]]]:

@@ -28,8 +28,8 @@ from lib.policy.session_slots import Session, SessionSlots
 from lib.policy.slot_cache import SlotCache
 
 # Turns given to other coroutines between steps: enough for an episode whose turn has ended to call
-# a local tool through a timeout and to hand in its next turn.
-YIELDS = 8
+# a local tool by way of the desk, whether its result is known or not, and to hand in its next turn.
+YIELDS = 24
 # A prompt is computed when this share of the live sessions waits for it: each pass has a fixed
 # cost, so a few at once are cheaper than one by one.
 PREFILL_SHARE = 0.125

@@ -109,6 +109,10 @@ class VllmClient:
         except (ServerAwayError, EngineError, PolicyError, LookupError):
             return None
 
+    async def resume(self, *, timeout_s: float) -> None:
+        """Go on sampling after a load that was never finished."""
+        await self._post("/resume", {}, timeout_s=timeout_s)
+
     async def _post(self, path: str, body: dict[str, object], *, timeout_s: float) -> dict:
         return await self._request("POST", path, timeout_s=timeout_s, json=body)
 

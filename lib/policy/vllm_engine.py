@@ -11,9 +11,11 @@ import asyncio
 import contextlib
 import logging
 import shutil
+import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -30,7 +32,10 @@ logger = logging.getLogger("ropewalk.vllm")
 
 # Attempts at one turn: the second after the server was found alive or started again.
 ATTEMPTS = 3
-ALIVE_WITHIN_S = 20.0  # for one token, behind whatever the server has to do
+ALIVE_WITHIN_S = 20.0  # for one token, beside whatever the server has to do
+SHARED_POLL_S = 0.2
+
+Answer = TypeVar("Answer")
 
 
 class VllmEngine:
@@ -61,8 +66,11 @@ class VllmEngine:
         self._server_of: dict[str, VllmClient] = {}
         self._load: Counter[VllmClient] = Counter()
         self._repairs: dict[VllmClient, asyncio.Task[None]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._locks: dict[VllmClient, asyncio.Lock] = {}
         self._weights: WeightFile | None = None
-        self.policy_version = 0
+        self._newest = 0  # version of the weights that were sent last, and that a server may have already
+        self.policy_version = 0  # of those that every server has
         try:
             self._open_servers(checkpoint, logs, gpu)
         except BaseException:
@@ -89,20 +97,19 @@ class VllmEngine:
     async def update_weights(
         self, weights: Iterable[tuple[str, torch.Tensor]], *, version: int, probe: Sequence[int] = ()
     ) -> list[list[float]]:
-        """See TrainedEngine. Of processes that share servers one sends; the others must wait for it by themselves."""
+        """See TrainedEngine. Of processes that share servers one sends, and the others wait until it has."""
+        before, self._newest = self._weights, version
         if self._sends:
-            before = self._weights
-            self._weights = write_weight_file(
-                weights, self._folder, version=version, dtype=DTYPES[self._settings.precision]
+            dtype = DTYPES[self._settings.precision]
+            # In a thread: the loop has turns and tools to serve while gigabytes are written.
+            self._weights = await asyncio.to_thread(
+                write_weight_file, weights, self._folder, version=version, dtype=dtype
             )
-            await asyncio.gather(*[self._load_into(client) for client in self._clients])
-            if before is not None and before.path != self._weights.path:
-                before.path.unlink(missing_ok=True)
+        await asyncio.gather(*[self._bring_up_to_date(client) for client in self._clients])
         self.policy_version = version
-        if not probe:
-            return []
-        wait = self._settings.turn_timeout_s
-        return await asyncio.gather(*[client.logprobs(list(probe), timeout_s=wait) for client in self._clients])
+        if before is not None and before.path != self._weights.path:
+            before.path.unlink(missing_ok=True)
+        return [await self._probe(client, list(probe)) for client in self._clients] if probe else []
 
     async def sample(self, request: SampleRequest) -> Completion:
         """See Engine. Raises EngineError when no server can sample any more."""
@@ -116,22 +123,19 @@ class VllmEngine:
                 "the vLLM engine takes no images", next_step="set engine.type=transformers for a run with images"
             )
         client = self._server_of.get(request.session) or self._choose(request.session)
-        for attempt in range(ATTEMPTS):
-            try:
-                completion = await client.generate(request, timeout_s=self._settings.turn_timeout_s)
-            except ServerAwayError as error:
-                logger.warning("%s: %s", client.address, error)
-                if attempt + 1 == ATTEMPTS:
-                    raise PolicyError(
-                        f"a turn was asked for {ATTEMPTS} times and never came: {error}",
-                        where=str(client.address),
-                        next_step="raise engine.turn_timeout_s if turns take that long",
-                    ) from error
-                await self._repaired(client)
-            else:
-                self._check_version(completion, client)
-                return completion
-        raise AssertionError("every attempt returns or raises")
+
+        async def turn() -> Completion:
+            return await client.generate(request, timeout_s=self._settings.turn_timeout_s)
+
+        completion = await self._ask(client, turn)
+        if completion.policy_version > self._newest:
+            raise EngineError(
+                f"The server samples with version {completion.policy_version} of the weights, and no version above "
+                f"{self._newest} was sent.",
+                where=str(client.address),
+                next_step="make sure that no other run sends weights to this server, and run again",
+            )
+        return completion
 
     def release(self, session: str) -> None:
         """A turn that is being sampled ends with its caller's task: the server sees that nobody listens any more."""
@@ -145,15 +149,27 @@ class VllmEngine:
         self._load[client] += 1
         return client
 
-    def _check_version(self, completion: Completion, client: VllmClient) -> None:
-        """A turn of weights that nobody sent is no turn of this policy."""
-        if completion.policy_version > self.policy_version:
-            raise EngineError(
-                f"The server samples with version {completion.policy_version} of the weights, and version "
-                f"{self.policy_version} was sent.",
-                where=str(client.address),
-                next_step="make sure that no other run sends weights to this server, and run again",
-            )
+    async def _probe(self, client: VllmClient, tokens: list[int]) -> list[float]:
+        async def ask() -> list[float]:
+            return await client.logprobs(tokens, timeout_s=self._settings.turn_timeout_s)
+
+        return await self._ask(client, ask)
+
+    async def _ask(self, client: VllmClient, question: Callable[[], Awaitable[Answer]]) -> Answer:
+        """The server's answer, asked for again after it was repaired. Raises PolicyError when it never comes."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return await question()
+            except ServerAwayError as error:
+                logger.warning("%s: %s", client.address, error)
+                if attempt == ATTEMPTS:
+                    raise PolicyError(
+                        f"the server was asked {ATTEMPTS} times and never answered: {error}",
+                        where=str(client.address),
+                        next_step="raise engine.turn_timeout_s if turns take that long",
+                    ) from error
+                await self._repaired(client)
+        raise AssertionError("every attempt returns or raises")
 
     async def _repaired(self, client: VllmClient) -> None:
         """Returns once the server samples again; all who wait for it wait for one repair."""
@@ -163,13 +179,18 @@ class VllmEngine:
         await asyncio.shield(self._repairs[client])
 
     async def _repair(self, client: VllmClient) -> None:
-        version = await client.find_version(timeout_s=ALIVE_WITHIN_S)
-        if version == self.policy_version:
-            return
+        """Start it again if need be, and give it the weights that were sent last."""
+        async with self._lock_of(client):
+            version = await client.find_version(timeout_s=ALIVE_WITHIN_S)
+            if version == self._newest:
+                return
+            if version is None:
+                await self._revive(client)
+            await self._load_last(client)
+
+    async def _revive(self, client: VllmClient) -> None:
         server = self._own.get(client)
-        if version is not None:
-            logger.warning("%s has other weights than were sent, and gets them again", client.address)
-        elif server is None:
+        if server is None:
             await self._await_given(client)
         elif server.num_starts > self._settings.restarts:
             raise EngineError(
@@ -179,16 +200,17 @@ class VllmEngine:
             )
         else:
             logger.warning("the vLLM server is started again")
-            server.stop()
+            await asyncio.to_thread(server.stop)
             server.start()  # in this thread, with which it would end
             await asyncio.to_thread(server.wait)
-        await self._bring_up_to_date(client)
 
     async def _await_given(self, client: VllmClient) -> None:
         """Somebody else starts that server; it has as long for it as one of ours."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.start_timeout_s):
                 while await client.find_version(timeout_s=ALIVE_WITHIN_S) is None:
+                    with contextlib.suppress(ServerAwayError):  # a load that was cut off leaves it paused
+                        await client.resume(timeout_s=ALIVE_WITHIN_S)
                     await asyncio.sleep(1.0)
                 return
         raise EngineError(
@@ -197,35 +219,54 @@ class VllmEngine:
             next_step="start it again, or take it out of engine.urls, and run again",
         )
 
-    async def _load_into(self, client: VllmClient) -> None:
-        """A server that fails in the middle of it may hold anything: it is repaired, and then has the weights."""
-        try:
-            await client.load(self._weights, timeout_s=self._settings.update_timeout_s)
-        except ServerAwayError as error:
-            logger.warning("%s: %s", client.address, error)
-            await self._repair(client)
-            await self._bring_up_to_date(client)
-
     async def _bring_up_to_date(self, client: VllmClient) -> None:
-        try:
-            if self._weights is not None:
-                await client.load(self._weights, timeout_s=self._settings.update_timeout_s)
-            else:
-                await client.name_version(0, timeout_s=self._settings.update_timeout_s)
-        except ServerAwayError as error:
-            raise EngineError(
-                f"The server does not take new weights over: {error}",
-                where=str(client.address),
-                next_step="look into its log, in the job's folder, and run again",
-            ) from error
+        """A server that fails in the middle of it may hold anything: it is revived, and then has the weights."""
+        async with self._lock_of(client):
+            for attempt in range(1, ATTEMPTS + 1):
+                try:
+                    return await self._load_last(client)
+                except ServerAwayError as error:
+                    logger.warning("%s: %s", client.address, error)
+                    if attempt == ATTEMPTS:
+                        raise EngineError(
+                            f"The server does not take new weights over: {error}",
+                            where=str(client.address),
+                            next_step="look into its log, in the job's folder, and run again",
+                        ) from error
+                    if await client.find_version(timeout_s=ALIVE_WITHIN_S) is None:
+                        await self._revive(client)
+
+    async def _load_last(self, client: VllmClient) -> None:
+        """The weights that were sent last; a process that shares servers with others waits until they are there."""
+        timeout_s = self._settings.update_timeout_s
+        if self._weights is not None:
+            await client.load(self._weights, timeout_s=timeout_s)
+        elif self._sends:
+            await client.name_version(self._newest, timeout_s=timeout_s)  # those that it was started with
+        else:
+            await self._await_version(client, timeout_s)
+
+    async def _await_version(self, client: VllmClient, timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        while await client.find_version(timeout_s=ALIVE_WITHIN_S) != self._newest:
+            if time.monotonic() > deadline:
+                raise ServerAwayError(f"version {self._newest} of the weights has not come within {timeout_s:g} s")
+            await asyncio.sleep(SHARED_POLL_S)
+
+    def _lock_of(self, client: VllmClient) -> asyncio.Lock:
+        """One repair or load of a server at a time; locks belong to an event loop."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._loop, self._locks, self._repairs = loop, {}, {}
+        return self._locks.setdefault(client, asyncio.Lock())
 
     def _open_servers(self, checkpoint: Path, logs: Path, gpu: str | None) -> None:
         wanted = self._settings
         for url in wanted.urls:
-            self._clients.append(VllmClient(url.rstrip("/"), max_requests=2 * wanted.max_concurrent))
+            self._clients.append(VllmClient(url.rstrip("/"), max_requests=wanted.max_concurrent))
         for number in range(0 if wanted.urls else wanted.servers):
             server = VllmServer(checkpoint, wanted, log=logs / f"vllm-{number}.log", gpu=gpu)
-            client = VllmClient(server.socket, max_requests=2 * wanted.max_concurrent)
+            client = VllmClient(server.socket, max_requests=wanted.max_concurrent)
             self._own[client] = server
             self._clients.append(client)
             server.start()

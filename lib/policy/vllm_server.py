@@ -15,7 +15,6 @@ import time
 from pathlib import Path
 
 import httpx
-import psutil
 
 from lib.errors import EngineError
 from lib.policy.vllm_extension import WeightLoader
@@ -28,6 +27,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 POLL_S = 0.25
 SHOWN_LINES = 8  # of the log of a server that does not start
 LEAVE_WITHIN_S = 10.0
+SPARE = 8  # sequences beyond the episodes', so that a question whether the server lives never waits for a place
 # What a job says to its own ranks; vLLM would take it for its own.
 OF_THE_JOB = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
@@ -73,6 +73,8 @@ class VllmServer:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self._folder,
+                # A group of its own: what the server has started is found by it, also when the server itself is gone.
+                start_new_session=True,
                 preexec_fn=die_with_parent,
             )
         self.num_starts += 1
@@ -95,16 +97,25 @@ class VllmServer:
         """End the server and whatever it has started: SIGTERM, then SIGKILL."""
         if self._process is None:
             return
-        with contextlib.suppress(psutil.NoSuchProcess):
-            family = [*psutil.Process(self._process.pid).children(recursive=True)]
-            self._process.send_signal(signal.SIGTERM)
-            _, left = psutil.wait_procs([psutil.Process(self._process.pid), *family], timeout=LEAVE_WITHIN_S)
-            for process in left:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
-            psutil.wait_procs(left, timeout=LEAVE_WITHIN_S)
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+            if self._wait_for_group(LEAVE_WITHIN_S):
+                break
         self._process.wait()
         self._process = None
+
+    def _wait_for_group(self, seconds: float) -> bool:
+        """Whether no process of the server's group is left within that time."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self._process.poll()
+            try:
+                os.killpg(self._process.pid, 0)
+            except ProcessLookupError:
+                return True
+            time.sleep(POLL_S / 5)
+        return False
 
     def close(self) -> None:
         """End it for good."""
@@ -129,7 +140,7 @@ class VllmServer:
             "--uds": str(self.socket),
             "--dtype": wanted.precision,
             "--max-model-len": str(wanted.max_tokens),
-            "--max-num-seqs": str(wanted.max_concurrent),
+            "--max-num-seqs": str(wanted.max_concurrent + SPARE),
             # Those of the distribution that is sampled from, after temperature and top-p.
             "--logprobs-mode": "processed_logprobs",
             "--worker-extension-cls": EXTENSION,

@@ -61,8 +61,8 @@ async def run_episode(
     episode = Episode(name, question_id=question.id, domain=question.domain, sample=sample, seed=seed)
     started = time.perf_counter()
     try:
-        async with asyncio.timeout(limits.seconds) as deadline:
-            await _play(episode, question, engine, chat, world.make_environment(question), limits)
+        async with asyncio.timeout(None) as deadline:
+            await _play(episode, question, engine, chat, world.make_environment(question), limits, deadline)
     except TimeoutError as error:
         _break(episode, TimeoutError(f"no end within {limits.seconds:g} s") if deadline.expired() else error)
     except Exception as error:  # boundary: one episode's failure never touches another
@@ -83,6 +83,7 @@ async def _play(
     chat: ChatFormat | PlainText,
     environment: Environment,
     limits: EpisodeLimits,
+    deadline: asyncio.Timeout,
 ) -> None:
     opening = await environment.start(question, episode.seed)
     episode.conversation.append_given("prompt", chat.encode_prompt(opening.messages))
@@ -91,6 +92,8 @@ async def _play(
         if completion is None:
             episode.status = EpisodeStatus.TOO_LONG
             return
+        if turn == 0:  # before, it may have waited for a place among many
+            deadline.reschedule(asyncio.get_running_loop().time() + limits.seconds)
         text = chat.decode(completion.tokens)
         episode.conversation.append_sampled(completion, text)
         if completion.finish is Finish.LENGTH:

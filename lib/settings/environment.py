@@ -85,7 +85,8 @@ class EnvironmentSettings(Section):
     """By the tool's name; for instance environment.tools.search.limit=8."""
     mcp: dict[str, McpSettings] = {}
     """Servers whose tools agents have beside search and open, by a name of your own."""
-    episode_timeout_s: float = Field(3600.0, gt=0)
-    """Seconds after which an episode counts as failed, whatever it waits for; it is not trained on."""
+    episode_timeout_s: float = Field(1200.0, gt=0)
+    """Seconds from its first turn after which an episode counts as failed, whatever it waits for; it is not trained
+    on. Less than workers.silence_timeout_s, after which the whole job does."""
     sql: SqlEnvironmentSettings = SqlEnvironmentSettings()
     """What concerns databases alone."""

@@ -64,6 +64,14 @@ def _check_across(settings: Settings, profile: str) -> None:
             where=_place(profile),
             next_step="set engine.type=transformers, or leave 'vision' out of synthesis.domains",
         )
+    if settings.environment.episode_timeout_s >= settings.workers.silence_timeout_s:
+        raise SettingsError(
+            f"environment.episode_timeout_s ({settings.environment.episode_timeout_s:g}) is not below "
+            f"workers.silence_timeout_s ({settings.workers.silence_timeout_s:g}): one episode that hangs would end the "
+            "whole job.",
+            where=_place(profile),
+            next_step="lower environment.episode_timeout_s or raise workers.silence_timeout_s",
+        )
     hops, calls = settings.synthesis.max_hops, settings.environment.max_tool_calls
     if hops > calls:
         raise SettingsError(

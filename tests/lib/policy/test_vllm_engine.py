@@ -241,7 +241,7 @@ def test_a_server_that_is_killed_or_hangs_is_started_again_with_the_current_weig
 def test_what_cannot_start_says_so_with_the_end_of_its_log(world_policy, tmp_path):
     empty = tmp_path / "checkpoint"
     empty.mkdir()
-    with pytest.raises(PolicyError, match="does not start"):
+    with pytest.raises(EngineError, match="does not start"):
         VllmEngine(empty, settings(), logs=tmp_path / "logs")
-    with pytest.raises(PolicyError, match="no environment with vLLM"):
+    with pytest.raises(EngineError, match="no environment with vLLM"):
         VllmEngine(world_policy / "checkpoint", settings(python="nowhere/python"), logs=tmp_path)

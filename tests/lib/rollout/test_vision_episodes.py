@@ -49,7 +49,7 @@ def seeing(seeing_policy, world):
 
 
 def play(seeing, world, *script, **limits):
-    chosen = EpisodeLimits(**LIMITS | limits, seconds=60, temperature=1.0, top_p=1.0)
+    chosen = EpisodeLimits(**LIMITS | limits, temperature=1.0, top_p=1.0)
     engine = ScriptedEngine(seeing, list(script))
     return asyncio.run(run_episode(QUESTION, sample=0, seed=1, engine=engine, chat=seeing, world=world, limits=chosen))
 
