@@ -89,6 +89,7 @@ def reinforce(chosen: argparse.Namespace) -> dict[str, object]:
     from lib.rollout.attempt import episode_limits, read_questions
     from lib.rollout.choose_questions import choose_questions
     from lib.rollout.collect import collect_episodes
+    from lib.rollout.stream import Ledger
     from lib.settings.load import load_settings
     from lib.workers.job import Job
 
@@ -101,7 +102,7 @@ def reinforce(chosen: argparse.Namespace) -> dict[str, object]:
         lock = asyncio.Lock() if chosen.row == "one by one" else None
         learner = replace(learner, worlds=SlowWorlds(plain, chosen.latency, lock))
         results = ReinforceResults(job, learner.trainer, resumed_step=0)
-        with learner.open_stream(first=0) as stream:
+        with learner.open_stream(first=0, ledger=Ledger()) as stream:
             learner.send_weights(stream, version=0)
             started = time.perf_counter()
             for step in range(settings.reinforce.steps):
@@ -153,8 +154,8 @@ def table(chosen: argparse.Namespace) -> Iterator[str]:
         for row in MODES:
             found = [measure(chosen, row, latency, seed) for seed in chosen.seeds]
             seconds = float(np.mean([one["seconds"] for one in found]))
-            correct = np.array([right for one in found for right in one["correct"]], dtype=float)
-            share = bootstrap_mean(correct, resamples=2000, seed=0, is_share=True)
+            correct = np.array([one["correct"] for one in found], dtype=float)  # [seeds, questions]
+            share = bootstrap_mean(correct.mean(axis=0), resamples=2000, seed=0, is_share=True)
             staleness = np.mean([one["staleness"] for one in found])
             faster = f"{before / seconds:.2f}" if before else ""
             yield (

@@ -16,14 +16,16 @@ from typing import Any
 import httpx2
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
-from mcp.types import INVALID_PARAMS, CallToolResult, TextContent
+from mcp.types import CONNECTION_CLOSED, INVALID_PARAMS, CallToolResult, TextContent
 from mcp.types import Tool as ListedTool
-from pydantic import RootModel
+from pydantic import RootModel, ValidationError
 from tenacity import AsyncRetrying, stop_after_delay, wait_exponential
 
-from lib.environments.tools import SchemaArguments, Tool
+from lib.environments.tools import SchemaArguments, Tool, ToolReport
 from lib.errors import ToolServerError
 from lib.settings.environment import McpCommand, McpSettings
+
+MOST_SILENT = 3  # calls in a row without an answer in time, after which the connection counts as dead
 
 
 class RemoteTools:
@@ -80,7 +82,7 @@ class McpServer:
         )
         try:
             async with asyncio.timeout(self._settings.connect_timeout_s):
-                return [self._tool(listed) for listed in (await patience(self._ask_for_list)).tools]
+                return [self._tool(listed) for listed in await patience(self._ask_for_list)]
         except Exception as error:  # boundary: whatever a server, a process or a network does
             cause = _innermost(error)
             raise ToolServerError(
@@ -90,23 +92,44 @@ class McpServer:
             ) from error
 
     async def call(self, tool: str, arguments: RootModel[dict[str, Any]]) -> str:
-        """What the tool says; an error that it reports is an observation. Raises whatever broke the connection."""
-        client = await self._client()
+        """What the tool says. Raises ToolReport for an error that it reports, and whatever broke the call."""
+        connection = self._connect()
         try:
+            client = await connection.client()
             result = await client.call_tool(tool, arguments.root)
-        except Exception as error:
-            if isinstance(error, MCPError) and error.code == INVALID_PARAMS:
-                return f"Error: {error}"
-            self._drop()
+        except MCPError as error:
+            if error.code == CONNECTION_CLOSED:
+                self._drop(connection)
+            if error.code == INVALID_PARAMS:
+                raise ToolReport(str(error)) from error
             raise
-        return _tell(result)
-
-    async def _ask_for_list(self) -> Any:
-        client = await self._client()
-        try:
-            return await client.list_tools()
+        except asyncio.CancelledError:  # its time is over
+            connection.num_silent += 1
+            if connection.num_silent >= MOST_SILENT:
+                self._drop(connection)
+            raise
+        except ValidationError:  # of this one result
+            raise
         except Exception:
-            self._drop()
+            self._drop(connection)
+            raise
+        connection.num_silent = 0
+        said = _tell(result)
+        if result.is_error:
+            raise ToolReport(said)
+        return said
+
+    async def _ask_for_list(self) -> list[ListedTool]:
+        connection = self._connect()
+        try:
+            client, found, cursor = await connection.client(), [], None
+            while True:
+                page = await client.list_tools(cursor=cursor)
+                found += page.tools
+                if not (cursor := page.next_cursor):
+                    return found
+        except Exception:
+            self._drop(connection)
             raise
 
     def _tool(self, listed: ListedTool) -> Tool:
@@ -119,15 +142,17 @@ class McpServer:
             is_pure=bool(hints and hints.read_only_hint),
         )
 
-    async def _client(self) -> Client:
+    def _connect(self) -> _Connection:
+        """The connection of this event loop; a new one where there is none or it is over."""
         loop = asyncio.get_running_loop()
         if loop is not self._loop or self._connection is None or self._connection.is_over:
             self._loop, self._connection = loop, _Connection(self._settings)
-        return await self._connection.client()
+        return self._connection
 
-    def _drop(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
+    def _drop(self, connection: _Connection) -> None:
+        """Another call may have opened a new one meanwhile, which stays."""
+        connection.close()
+        if self._connection is connection:
             self._connection = None
 
 
@@ -136,6 +161,7 @@ class _Connection:
 
     def __init__(self, settings: McpSettings):
         self._settings = settings
+        self.num_silent = 0  # calls in a row that ran out of time
         self._ready: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
         self._done = asyncio.Event()
         self._task = asyncio.create_task(self._hold())
@@ -153,12 +179,16 @@ class _Connection:
     async def _hold(self) -> None:
         try:
             async with AsyncExitStack() as stack:
-                client = await stack.enter_async_context(await _open(self._settings, stack))
+                async with asyncio.timeout(self._settings.connect_timeout_s):
+                    client = await stack.enter_async_context(await _open(self._settings, stack))
                 self._ready.set_result(client)
                 await self._done.wait()
         except BaseException as error:  # boundary: whoever waits for the connection learns of it
             if not self._ready.done():
-                self._ready.set_exception(_innermost(error))
+                cause = _innermost(error)
+                self._ready.set_exception(
+                    cause if isinstance(cause, Exception) else OSError("the connection was given up")
+                )
                 self._ready.exception()  # nobody may be waiting any more
             elif isinstance(error, asyncio.CancelledError):
                 raise
@@ -180,8 +210,7 @@ async def _open(settings: McpSettings, stack: AsyncExitStack) -> Client:
 def _tell(result: CallToolResult) -> str:
     """The texts of a result; what is no text is named."""
     parts = [part.text if isinstance(part, TextContent) else f"[{part.type}]" for part in result.content]
-    said = "\n".join(parts)
-    return f"Error: {said}" if result.is_error else said
+    return "\n".join(parts)
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -11,7 +11,7 @@ import asyncio
 import inspect
 import json
 import time
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
 
@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 from tenacity import AsyncRetrying, retry_if_not_exception_type, stop_after_attempt, wait_random_exponential
 
 from lib.environments.environment import CallResult, CallStatus, Content, ToolCall
-from lib.environments.tools import Tool, ToolError
+from lib.environments.tools import Tool, ToolError, ToolReport
 from lib.settings.environment import EnvironmentSettings, ToolSettings
 
 LONGEST_PAUSE_S = 10.0
@@ -39,7 +39,7 @@ class ToolDesk:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._places: dict[str, asyncio.Semaphore] = {}
         self._flights: dict[str, asyncio.Future[Content]] = {}  # calls of pure tools that are being made
-        self._known: OrderedDict[str, Content] = OrderedDict()
+        self._known: defaultdict[str, OrderedDict[str, Content]] = defaultdict(OrderedDict)  # by tool
 
     async def call_all(self, tools: Mapping[str, Tool], calls: Sequence[ToolCall], *, scope: str) -> list[CallResult]:
         """The results of one turn's calls, in order; side by side where none of them leaves a trace.
@@ -72,6 +72,8 @@ class ToolDesk:
             return result(CallStatus.OK, await self._find(tool, arguments, wanted, scope))
         except ToolError as error:
             return result(CallStatus.REFUSED, f"Error: {error}")
+        except ToolReport as report:
+            return result(CallStatus.OK, f"Error: {report}")
         except TimeoutError:
             limit = wanted.timeout_s or self._timeout_s
             return result(CallStatus.FAILED, f"Error: {call.name} gave no result within {limit:g} s")
@@ -84,28 +86,29 @@ class ToolDesk:
         if not (tool.is_pure and wanted.known_results):
             return await self._make(tool, arguments, wanted)
         key = json.dumps([scope, tool.name, arguments.model_dump(mode="json")], sort_keys=True)
-        if key in self._known:
-            self._known.move_to_end(key)
-            return self._known[key]
+        known = self._known[tool.name]
+        if key in known:
+            known.move_to_end(key)
+            return known[key]
         if key not in self._flights:
             # A task of its own: the episode that asked first may end before the others have their result.
             flight = asyncio.ensure_future(self._make(tool, arguments, wanted))
             self._flights[key] = flight
-            flight.add_done_callback(lambda done: self._land(key, done, wanted.known_results))
+            flight.add_done_callback(lambda done: self._land(key, done, known, wanted.known_results))
         return await asyncio.shield(self._flights[key])
 
-    def _land(self, key: str, flight: asyncio.Future[Content], most: int) -> None:
+    def _land(self, key: str, flight: asyncio.Future[Content], known: OrderedDict[str, Content], most: int) -> None:
         self._flights.pop(key, None)
         if not flight.cancelled() and flight.exception() is None:
-            self._known[key] = flight.result()
-            while len(self._known) > most:
-                self._known.popitem(last=False)
+            known[key] = flight.result()
+            while len(known) > most:
+                known.popitem(last=False)
 
     async def _make(self, tool: Tool, arguments: BaseModel, wanted: ToolSettings) -> Content:
         attempts = AsyncRetrying(
             stop=stop_after_attempt(1 + (wanted.retries if tool.is_pure else 0)),
             wait=wait_random_exponential(multiplier=self._pause_s, max=LONGEST_PAUSE_S),
-            retry=retry_if_not_exception_type((ToolError, asyncio.CancelledError)),
+            retry=retry_if_not_exception_type((ToolError, ToolReport, asyncio.CancelledError)),
             reraise=True,
         )
         async with self._place_of(tool.name, wanted):

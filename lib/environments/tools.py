@@ -34,6 +34,10 @@ class SchemaArguments:
         return RootModel[dict[str, Any]](dict(values))
 
 
+class ToolReport(Exception):  # noqa: N818 - what a tool says, no failure of it
+    """What a tool says of a call that it could not serve; an observation that holds for this call alone."""
+
+
 @dataclass(frozen=True)
 class Tool:
     """A function whose arguments are checked first; one that is not asynchronous runs in a thread."""

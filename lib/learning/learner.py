@@ -6,6 +6,7 @@ on the seed and the step alone. Files are not known here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -30,7 +31,7 @@ from lib.policy.engine import TrainedEngine
 from lib.rollout.attempt import episode_limits
 from lib.rollout.collect import play_group
 from lib.rollout.episode import Episode
-from lib.rollout.stream import RolloutStream
+from lib.rollout.stream import Ledger, RolloutStream
 from lib.rollout.worlds import Worlds
 from lib.seeds import derive_seed
 from lib.settings.settings import Settings
@@ -50,6 +51,7 @@ class Learner:
     worlds: Worlds
     questions: dict[str, list[Question]]  # by domain
     reference: ActionLogProbs | None  # the warmed-up policy, only where a KL term needs it
+    probe: Sample  # that trainer and engine are compared by
 
     async def play_group(self, question: Question, step: int) -> list[Episode]:
         """The episodes of one question, drawn for a step."""
@@ -67,7 +69,7 @@ class Learner:
             episode.draw = step
         return episodes
 
-    def open_stream(self, *, first: int) -> RolloutStream:
+    def open_stream(self, *, first: int, ledger: Ledger) -> RolloutStream:
         """Of this rank's groups, from a step on."""
         wanted = self.settings.reinforce
         return RolloutStream(
@@ -77,6 +79,7 @@ class Learner:
             steps=wanted.steps,
             ahead=wanted.ahead,
             in_flight=wanted.mode == "async",
+            ledger=ledger,
         )
 
     def select(self, episodes: Sequence[Episode], step: int) -> RolloutBatch:
@@ -134,18 +137,19 @@ class Learner:
     def send_weights(self, stream: RolloutStream, *, version: int) -> float:
         """From the trainer to the engine, which must then compute what the trainer computes.
 
-        Returns the mean difference in nats a token of a fixed text's log-probabilities, the largest of all copies.
+        Returns the mean difference in nats a token of the probe's log-probabilities, the largest of all copies.
         Raises EngineError where it is above ``reinforce.max_probe_gap``.
         """
-        probe = self._probe()
+        stream.settle()
+        self.trainer.wait_for_ranks()  # they may share servers, and each has episodes of its own
         with self.trainer.weights() as weights:
-            change = partial(self.engine.update_weights, weights, version=version, probe=probe.tokens)
+            change = partial(self.engine.update_weights, weights, version=version, probe=self.probe.tokens)
             copies = stream.change_weights(change, version=version)
-        batches = make_micro_batches([probe], max_nodes=len(probe.tokens), encoder=self.chat.encoder)
-        (own,) = self.trainer.measure(batches)
-        gap = max((torch.tensor(copy) - own.cpu()).abs().mean().item() for copy in copies)
-        gap = self.trainer.max_over_ranks(gap)
-        if not gap <= (bound := self.settings.reinforce.max_probe_gap):
+        (own,) = self.trainer.measure(make_micro_batches([self.probe], max_nodes=PROBE_TOKENS), temperature=1.0)
+        gaps = [(torch.tensor(copy) - own.cpu()).abs().mean().item() for copy in copies]
+        # What is no number compares with nothing, and a maximum would pass over it.
+        gap = self.trainer.max_over_ranks(max(math.inf if math.isnan(gap) else gap for gap in gaps))
+        if gap > (bound := self.settings.reinforce.max_probe_gap):
             raise EngineError(
                 f"Engine and trainer differ by {gap:.3f} nats a token on a fixed text after version {version} of the "
                 f"weights was sent, more than reinforce.max_probe_gap = {bound}.",
@@ -155,12 +159,6 @@ class Learner:
                 "what transformers computes: set engine.type=transformers",
             )
         return gap
-
-    def _probe(self) -> Sample:
-        """The same text every time: the beginning of the prompt of the first question."""
-        domain = min(self.questions)
-        tokens = self.chat.encode_prompt([Message("user", self.questions[domain][0].prompt)]).tokens[:PROBE_TOKENS]
-        return Sample(tokens, [place > 0 for place in range(len(tokens))], [0.0] * len(tokens))
 
     def questions_of(self, step: int) -> list[Question]:
         """This rank's share. Each at most once: a set smaller than a step comes round in it; a group needs no twin."""
@@ -202,6 +200,13 @@ def _mini_batches(samples: list[Sample], parts: int, seed: int) -> list[list[Sam
         return [samples]
     order = np.random.default_rng(seed).permutation(len(samples))
     return [[samples[i] for i in order[part::parts]] for part in range(parts)]
+
+
+def make_probe(chat: ChatFormat, questions: dict[str, list[Question]]) -> Sample:
+    """The same text every time: the beginning of the prompt of the first question."""
+    first = questions[min(questions)][0]
+    tokens = chat.encode_prompt([Message("user", first.prompt)]).tokens[:PROBE_TOKENS]
+    return Sample(tokens, [place > 0 for place in range(len(tokens))], [0.0] * len(tokens))
 
 
 def _nothing() -> Sample:

@@ -1,9 +1,9 @@
 """Multi-turn reinforcement learning: sample groups of episodes, compare within groups, step, repeat.
 
-A DeepSpeed job. Every rank samples and trains on its own share of the questions; weights go to
-the engine after every optimizer step. Writes ``checkpoint/``, ``trajectory/``, ``steps.parquet``
-and ``episodes.parquet``. Everything drawn depends on the seed and the step, so a resumed run goes
-on as an uninterrupted one would.
+A DeepSpeed job. Every rank samples its own share of the questions and trains on a share of all samples; weights go
+to the engine after every optimizer step. Writes ``checkpoint/``, ``trajectory/``, ``steps.parquet`` and
+``episodes.parquet``. Everything drawn depends on the seed and the step, so that in the mode `sync` a resumed run goes
+on as an uninterrupted one would; in the others it samples each group of the run once, under the weights of then.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from lib.environments.environment import Question
 from lib.errors import GateError, SynthesisError
 from lib.learning.action_logprobs import ActionLogProbs
-from lib.learning.learner import Learner
+from lib.learning.learner import Learner, make_probe
 from lib.learning.reinforce_results import ReinforceResults
 from lib.learning.schedule import constant_with_warmup
 from lib.learning.step_measures import TokenMeasures, step_row
@@ -49,12 +49,13 @@ def reinforce(job: Job, engines: Engines) -> None:
     resumable = job.scratch / "checkpoints"
     first, steps = trainer.resume(resumable), job.settings.reinforce.steps
     results = ReinforceResults(job, trainer, resumed_step=first)
-    with learner.open_stream(first=first) as stream:
+    with learner.open_stream(first=first, ledger=results.read_ledger(first)) as stream:
         learner.send_weights(stream, version=first)
         for step in range(first, steps):
             reinforce_step(learner, stream, step, results)
             job.progress.update(step + 1, steps, "steps")
             if (step + 1) % job.settings.workers.checkpoint_every == 0 and step + 1 < steps:
+                results.keep_ledger(stream.ledger(step + 1), step=step + 1)
                 trainer.save(resumable, step=step + 1)
     results.write(job.out, like=warmed_up)
 
@@ -72,6 +73,9 @@ def reinforce_step(learner: Learner, stream: RolloutStream, step: int, results: 
     results.add_episodes(episodes, step=step + 1)
     row = step_row(episodes, batch, measures, step=step, total=trainer.sum_over_ranks, gather=trainer.gather_from_ranks)
     _check_mismatch(row["mismatch_mean"], settings.max_mismatch, measures, results, step + 1)
+    trained = time.perf_counter()
+    stream.settle()
+    settled = time.perf_counter()
     gap = learner.send_weights(stream, version=step + 1)
     results.add_row(
         step + 1,
@@ -79,8 +83,8 @@ def reinforce_step(learner: Learner, stream: RolloutStream, step: int, results: 
         learning_rate=rate,
         grad_norm=norm,
         probe_gap=gap,
-        seconds_rollout=taken - started,
-        seconds_train=time.perf_counter() - taken,
+        seconds_rollout=taken - started + settled - trained,
+        seconds_train=trained - taken + time.perf_counter() - settled,
         **row,
     )
     results.add_weights(step=step + 1)
@@ -91,6 +95,7 @@ def load_learner(job: Job, warmed_up: Path, engines: Engines) -> Learner:
     settings = job.settings
     worlds = Worlds.load(settings, Sources.of(job.inputs), shaping=settings.reinforce)
     chat = load_chat(warmed_up, worlds.open_image)
+    questions = _training_questions(job)
     return Learner(
         settings=settings,
         seed=job.seed,
@@ -104,8 +109,9 @@ def load_learner(job: Job, warmed_up: Path, engines: Engines) -> Learner:
         engine=engines.of(warmed_up, chat.encoder),
         chat=chat,
         worlds=worlds,
-        questions=_training_questions(job),
+        questions=questions,
         reference=_load_reference(job, warmed_up),
+        probe=make_probe(chat, questions),
     )
 
 

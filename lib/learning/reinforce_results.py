@@ -21,6 +21,7 @@ from lib.learning.trainer import Trainer
 from lib.learning.trajectory import is_kept, save_step
 from lib.policy.save import save_checkpoint
 from lib.rollout.episode import Episode, episode_table
+from lib.rollout.stream import Ledger
 from lib.workers.rank import Job
 
 
@@ -49,6 +50,20 @@ class ReinforceResults:
         with self._trainer.weights() as weights:
             if self._trainer.rank == 0:
                 save_step(weights, self._trajectory, step=step, precision=self._settings.trajectory_precision)
+
+    def read_ledger(self, step: int) -> Ledger:
+        """What this rank had taken before a step that the run is resumed with."""
+        return Ledger.read(self._ledger_file(step))
+
+    def keep_ledger(self, ledger: Ledger, *, step: int) -> None:
+        """Before the checkpoint of that step is written; those before the last two checkpoints go."""
+        ledger.write(self._ledger_file(step))
+        kept = sorted(self._ledger_file(step).parent.glob(f"*_rank_{self._trainer.rank}.json"))
+        for path in kept[:-2]:
+            path.unlink()
+
+    def _ledger_file(self, step: int) -> Path:
+        return self._episodes.parent / "ledgers" / f"step_{step:05d}_rank_{self._trainer.rank}.json"
 
     def dump(self, step: int, **columns: Sequence[float]) -> Path:
         """Set columns aside for whoever looks into a run that a gate has stopped; returns where."""

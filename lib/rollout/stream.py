@@ -5,30 +5,56 @@ once the weights of version s - ahead are in, so that nothing is sampled from a 
 that when its turn comes. With ``ahead`` 0 nothing runs while the trainer trains; with more, slow episodes no longer
 hold a step up: the groups that are finished are taken, the oldest first.
 
-The loop and what runs in it live as long as the stream, so an engine's servers can be started from there.
+The loop and what runs in it live as long as the stream. What a stream has handed out beyond the order of the steps is
+its ledger, with which a resumed run neither repeats a group nor forgets one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 from lib.environments.environment import Question
 from lib.rollout.episode import Episode
+from lib.store.atomic_write import write_atomically
 
 Result = TypeVar("Result")
 LEAVE_WITHIN_S = 30.0
 
 
-@dataclass(frozen=True, order=True)
-class Place:
+logger = logging.getLogger("ropewalk.rollouts")
+
+
+class Place(NamedTuple):
     """Of a group in the order of the run."""
 
     step: int  # that it was drawn for
     number: int
+
+
+class Ledger(NamedTuple):
+    """What was taken before a step, where that is not all groups of the steps before it and nothing else."""
+
+    ahead: tuple[Place, ...] = ()  # taken early
+    owed: tuple[Place, ...] = ()  # of steps before, and not taken yet
+
+    @classmethod
+    def read(cls, path: Path) -> Ledger:
+        """Empty where there is no such file."""
+        if not path.is_file():
+            return cls()
+        return cls(*(tuple(Place(*place) for place in part) for part in json.loads(path.read_text())))
+
+    def write(self, path: Path) -> None:
+        write_atomically(path, json.dumps(self))
+
+
+IN_ORDER = Ledger()
 
 
 class RolloutStream:
@@ -41,6 +67,7 @@ class RolloutStream:
         steps: end of the run.
         ahead: optimizer steps by which sampling may run ahead of training.
         in_flight: whether weights change while episodes go on; otherwise those that have begun end first.
+        ledger: of the run that is resumed.
     """
 
     def __init__(
@@ -52,13 +79,18 @@ class RolloutStream:
         steps: int,
         ahead: int,
         in_flight: bool,
+        ledger: Ledger = IN_ORDER,
     ):
         self._play, self._questions_of = play, questions_of
         self._steps, self._ahead, self._in_flight = steps, ahead, in_flight
         self._next = first  # the first step whose groups have not been started
+        self._skipped, self._owed = set(ledger.ahead), ledger.owed
+        self._taken = set(ledger.ahead)
+        self._started = set(ledger.owed)
         self._running: set[asyncio.Task[None]] = set()
         self._finished: dict[Place, list[Episode]] = {}
         self._error: BaseException | None = None
+        self._is_leaving = False
         self._changed = threading.Condition()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="rollouts", daemon=True)
@@ -68,22 +100,43 @@ class RolloutStream:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """What has begun is given up."""
-        asyncio.run_coroutine_threadsafe(self._give_up(), self._loop).result(LEAVE_WITHIN_S)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(LEAVE_WITHIN_S)
-        self._loop.close()
+        """What has begun is given up; what does not let itself be given up is left to the end of the process."""
+        self._is_leaving = True
+        try:
+            asyncio.run_coroutine_threadsafe(self._give_up(), self._loop).result(LEAVE_WITHIN_S)
+        except TimeoutError:
+            logger.warning("episodes did not end within %g s", LEAVE_WITHIN_S)
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(LEAVE_WITHIN_S)
+            if not self._thread.is_alive():
+                self._loop.close()
+
+    def ledger(self, step: int) -> Ledger:
+        """Of what was taken before a step begins."""
+        ahead = sorted(place for place in self._taken if place.step >= step)
+        owed = sorted(place for place in self._started - self._taken if place.step < step)
+        return Ledger(tuple(ahead), tuple(owed))
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Wait for a coroutine in the stream's loop, between whatever else runs there."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    def change_weights(self, change: Callable[[], Coroutine[Any, Any, Result]], *, version: int) -> Result:
-        """Make the change, then start what may start under that version. Raises what broke a group."""
+    def settle(self) -> None:
+        """Where weights do not change in flight, wait until what has begun has ended. Raises what broke a group."""
 
-        async def work() -> Result:
+        async def wait() -> None:
             if not self._in_flight and self._running:
                 await asyncio.wait(self._running)
+
+        self.run(wait())
+        self._raise_error()
+
+    def change_weights(self, change: Callable[[], Coroutine[Any, Any, Result]], *, version: int) -> Result:
+        """Make the change, then start what may start under that version. Raises what broke a group."""
+        self.settle()
+
+        async def work() -> Result:
             result = await change()
             self._start_up_to(version + self._ahead)
             return result
@@ -102,22 +155,33 @@ class RolloutStream:
             self._changed.wait_for(lambda: self._error or len(self._finished) >= wanted)
             self._raise_error()
             places = sorted(self._finished)[:wanted]
+            self._taken.update(places)
             return [episode for place in places for episode in self._finished.pop(place)]
 
     def _start_up_to(self, step: int) -> None:
+        for place in self._owed:
+            self._start(place)
+        self._owed = ()
         while self._next <= min(step, self._steps - 1):
-            for number, question in enumerate(self._questions_of(self._next)):
-                task = self._loop.create_task(self._run(Place(self._next, number), question))
-                self._running.add(task)
-                task.add_done_callback(self._running.discard)
+            for number in range(len(self._questions_of(self._next))):
+                self._start(Place(self._next, number))
             self._next += 1
+
+    def _start(self, place: Place) -> None:
+        if place in self._skipped:
+            return
+        question = self._questions_of(place.step)[place.number]
+        task = self._loop.create_task(self._run(place, question))
+        self._started.add(place)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
 
     async def _run(self, place: Place, question: Question) -> None:
         try:
             episodes = await self._play(question, place.step)
-        except asyncio.CancelledError:
-            raise
         except BaseException as error:  # boundary: whoever waits for the group learns of it
+            if self._is_leaving:
+                raise
             with self._changed:
                 self._error = self._error or error
                 self._changed.notify_all()
@@ -131,8 +195,8 @@ class RolloutStream:
         rest = asyncio.all_tasks() - {asyncio.current_task()}
         for task in rest:
             task.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
-        await self._loop.shutdown_default_executor()
+        if rest:
+            await asyncio.wait(rest, timeout=LEAVE_WITHIN_S / 2)
 
     def _raise_error(self) -> None:
         if self._error is not None:

@@ -71,7 +71,7 @@ class VllmEngineSettings(SamplingSettings):
     python: str = ".venv-vllm/bin/python"
     """The interpreter of the environment in which vLLM is installed; `make vllm` makes one."""
     servers: int = Field(1, ge=1)
-    """Servers that a job starts on its machine; episodes are spread over them."""
+    """Servers that each rank starts for itself; its episodes are spread over them."""
     urls: tuple[str, ...] = ()
     """Servers that run already, for instance http://gpu-7:8000; then none is started. Each serves the policy's
     architecture with the extension of lib/policy/vllm_extension.py, and reads the folder of the weights."""
@@ -87,7 +87,8 @@ class VllmEngineSettings(SamplingSettings):
     start_timeout_s: float = Field(300.0, gt=0)
     """Seconds until a server must answer."""
     turn_timeout_s: float = Field(300.0, gt=0)
-    """Seconds until a turn must be sampled; the episode fails after them."""
+    """Seconds until a turn must be sampled; then it is asked for again, after a look at the server, and after the
+    third time its episode fails."""
     update_timeout_s: float = Field(120.0, gt=0)
     """Seconds until a server must have taken new weights over."""
     restarts: int = Field(3, ge=0)

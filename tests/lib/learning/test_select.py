@@ -36,6 +36,7 @@ def advantages(domains=("sql", "vision"), **reinforce):
         worlds=None,
         questions=dict.fromkeys(domains, []),
         reference=None,
+        probe=None,
     )
     batch = learner.select([item for item in EPISODES if item.domain in domains], step=0)
     return {
