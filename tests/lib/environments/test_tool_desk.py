@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from lib.environments.environment import CallStatus, ToolCall
 from lib.environments.tool_desk import ToolDesk
-from lib.environments.tools import Tool, ToolError
+from lib.environments.tools import Tool, ToolError, ToolReport
 from lib.settings.environment import EnvironmentSettings
 
 
@@ -148,3 +148,23 @@ def test_calls_of_one_turn_are_side_by_side_only_where_they_leave_no_trace():
         results = asyncio.run(desk().call_all(tools_of(counted.run, pure=pure), calls, scope=""))
         assert [result.content for result in results] == ["a!", "b!", "c!"]
         assert counted.most_at_once == most
+
+
+def test_what_a_tool_reports_is_an_observation_of_that_call_alone():
+    counted, chosen = Counted(faults=[ToolReport("too many requests")]), desk(retries=2)
+    tools = tools_of(counted.run, pure=True)
+    first, second = ask(chosen, tools, "a")[0], ask(chosen, tools, "a")[0]
+    assert (first.status, first.content) == (CallStatus.OK, "Error: too many requests")
+    assert (second.content, counted.calls) == ("a!", 2)
+
+
+def test_what_is_known_of_one_tool_does_not_push_out_what_is_known_of_another():
+    settings = EnvironmentSettings.model_validate({"tools": {"few": {"known_results": 1}}})
+    chosen, many, few = ToolDesk(settings), Counted(), Counted()
+    tools = {
+        "many": Tool("many", "", Arguments, many.run, is_pure=True),
+        "few": Tool("few", "", Arguments, few.run, is_pure=True),
+    }
+    for name, word in (("many", "a"), ("many", "b"), ("few", "c"), ("few", "d"), ("many", "a"), ("many", "b")):
+        asyncio.run(chosen.call(tools, ToolCall(name, {"word": word}), scope=""))
+    assert (many.calls, few.calls) == (2, 2)

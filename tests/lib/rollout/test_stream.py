@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from lib.environments.environment import Question
-from lib.rollout.stream import RolloutStream
+from lib.rollout.stream import Ledger, RolloutStream
 
 GROUPS = 3
 STEPS = 6
@@ -35,6 +35,9 @@ class Player:
             raise OSError("the engine is gone")
         self.ended[step, number] = self.version
         return [SimpleNamespace(step=step, number=number)]
+
+    async def change_now(self):
+        return await self.change(0)
 
     async def change(self, version):
         self.version = version
@@ -105,3 +108,36 @@ def test_a_resumed_run_begins_with_its_own_step():
         stream.change_weights(lambda: player.change(4), version=4)
         assert [one.step for one in stream.take(4)] == [4] * GROUPS
     assert {step for step, _ in player.started} == {4, 5}
+
+
+def test_a_resumed_run_takes_each_group_once_and_none_is_forgotten(tmp_path):
+    slow = Player(lambda step, number: 0.4 if (step, number) == (0, 1) else 0.0)
+    taken = []
+    with RolloutStream(slow.play, questions_of, first=0, steps=STEPS, ahead=2, in_flight=True) as stream:
+        stream.change_weights(lambda: slow.change(0), version=0)
+        for step in range(2):
+            taken += [(one.step, one.number) for one in stream.take(step)]
+            stream.change_weights(lambda step=step: slow.change(step + 1), version=step + 1)
+        stream.ledger(2).write(tmp_path / "ledger.json")
+    ledger = Ledger.read(tmp_path / "ledger.json")
+    assert (0, 1) in ledger.owed and len(ledger.ahead) == len(ledger.owed) > 0
+    player = Player()
+    with RolloutStream(
+        player.play, questions_of, first=2, steps=STEPS, ahead=2, in_flight=True, ledger=ledger
+    ) as stream:
+        stream.change_weights(lambda: player.change(2), version=2)
+        for step in range(2, STEPS):
+            taken += [(one.step, one.number) for one in stream.take(step)]
+            stream.change_weights(lambda step=step: player.change(step + 1), version=step + 1)
+        assert stream.ledger(STEPS) == Ledger()
+    assert sorted(taken) == [(step, number) for step in range(STEPS) for number in range(GROUPS)]
+
+
+def test_a_group_that_is_cancelled_by_somebody_else_is_an_error_and_no_hang():
+    async def play(question, step):
+        raise asyncio.CancelledError
+
+    with RolloutStream(play, questions_of, first=0, steps=1, ahead=0, in_flight=False) as stream:
+        with pytest.raises(asyncio.CancelledError):
+            stream.change_weights(Player().change_now, version=0)
+            stream.take(0)
