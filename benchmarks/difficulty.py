@@ -64,17 +64,18 @@ def main() -> None:
             questions = choose_questions(
                 folder / "questions.parquet", split="test", count=chosen.questions, seed=chosen.seed
             )
-            rows = attempt(
-                questions,
-                engines=Engines(settings.engine, logs=folder),
-                sources=Sources(graph=graph),
-                checkpoint=chosen.checkpoint,
-                policy="policy",
-                benchmark=rung,
-                settings=settings,
-                seed=chosen.seed,
-                progress=Silent(),
-            )
+            with Engines(settings.engine, logs=folder) as engines:
+                rows = attempt(
+                    questions,
+                    engines=engines,
+                    sources=Sources(graph=graph),
+                    checkpoint=chosen.checkpoint,
+                    policy="policy",
+                    benchmark=rung,
+                    settings=settings,
+                    seed=chosen.seed,
+                    progress=Silent(),
+                )
             interval = bootstrap_mean(
                 np.array(rows["correct"].to_pylist(), dtype=float), resamples=2000, seed=chosen.seed, is_share=True
             )

@@ -62,17 +62,18 @@ def longer_warm_up(chosen: argparse.Namespace, seed: int, result: dict) -> tuple
         count=settings.evaluate.questions,
         seed=derive_seed(settings.seed, "evaluate"),
     )
-    episodes = attempt(
-        questions,
-        engines=Engines(settings.engine, logs=chosen.store),
-        sources=Sources.of(made),
-        checkpoint=path_of(chosen, longer, "warm_up") / "checkpoint",
-        policy="longer_warm_up",
-        benchmark=name,
-        settings=settings,
-        seed=derive_seed(settings.seed, "evaluate", name),
-        progress=Silent(),
-    )
+    with Engines(settings.engine, logs=chosen.store) as engines:
+        episodes = attempt(
+            questions,
+            engines=engines,
+            sources=Sources.of(made),
+            checkpoint=path_of(chosen, longer, "warm_up") / "checkpoint",
+            policy="longer_warm_up",
+            benchmark=name,
+            settings=settings,
+            seed=derive_seed(settings.seed, "evaluate", name),
+            progress=Silent(),
+        )
     correct = np.asarray(episodes["correct"].to_pylist(), dtype=float)
     return steps, bootstrap_mean(correct, resamples=settings.evaluate.bootstrap_resamples, seed=seed, is_share=True)
 
