@@ -45,7 +45,7 @@ def main(job: Job) -> None:
         mismatch = reinforce_step(learner, step, results)
         _check_mismatch(mismatch, job, step)
         job.progress.update(step + 1, steps, "steps")
-        if (step + 1) % job.settings.workers.checkpoint_every == 0 and step + 1 < steps:
+        if step + 1 < steps and trainer.is_save_due(step=step + 1):
             trainer.save(resumable, step=step + 1)
     results.write(job.out, like=warmed_up)
 
