@@ -54,7 +54,7 @@ def reinforce(job: Job, engines: Engines) -> None:
         for step in range(first, steps):
             reinforce_step(learner, stream, step, results)
             job.progress.update(step + 1, steps, "steps")
-            if (step + 1) % job.settings.workers.checkpoint_every == 0 and step + 1 < steps:
+            if step + 1 < steps and trainer.is_save_due(step=step + 1):
                 results.keep_ledger(stream.ledger(step + 1), step=step + 1)
                 trainer.save(resumable, step=step + 1)
     results.write(job.out, like=warmed_up)

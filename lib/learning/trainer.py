@@ -7,6 +7,7 @@ rank calls every method, since most of them communicate.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -70,7 +71,8 @@ class Trainer:
                 "steps_per_print": 10**9,
             },
         )
-        self._zero_stage = workers.zero_stage
+        self._workers, self._zero_stage = workers, workers.zero_stage
+        self._saved_at = time.monotonic()
         self.micro_batch_tokens = workers.micro_batch_tokens
         self.device = self._engine.device
         self.rank, self.num_ranks = dist.get_rank(), dist.get_world_size()
@@ -165,6 +167,13 @@ class Trainer:
         with deepspeed.zero.GatheredParameters(parameters, enabled=self._zero_stage == 3):
             yield ((name, p.detach()) for name, p in model.named_parameters(remove_duplicate=False))
 
+    def is_save_due(self, *, step: int) -> bool:
+        """Whether the state after so many steps is to be saved; every rank hears the same."""
+        if step % self._workers.checkpoint_every:
+            return False
+        has_waited = time.monotonic() - self._saved_at >= self._workers.checkpoint_pause_s
+        return bool(self.max_over_ranks(has_waited))
+
     def save(self, folder: Path, *, step: int) -> None:
         """Write what a resumed run needs; it replaces the checkpoint before the last one."""
         tag = next(name for name in TAGS if name != self._last_tag)
@@ -174,7 +183,7 @@ class Trainer:
             pointer = folder / "latest.tmp"
             pointer.write_text(tag)
             pointer.replace(folder / "latest")
-        self._last_tag = tag
+        self._last_tag, self._saved_at = tag, time.monotonic()
         dist.barrier()
 
     def resume(self, folder: Path) -> int:

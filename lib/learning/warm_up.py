@@ -48,7 +48,7 @@ def main(job: Job) -> None:
     for step in range(first, settings.steps):
         _train_step(step, rows, trainer, encoder, settings, job.seed, log)
         job.progress.update(step + 1, settings.steps, "steps")
-        if (step + 1) % job.settings.workers.checkpoint_every == 0 and step + 1 < settings.steps:
+        if step + 1 < settings.steps and trainer.is_save_due(step=step + 1):
             trainer.save(resumable, step=step + 1)
     with trainer.weights() as weights:
         if job.rank == 0:

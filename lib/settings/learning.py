@@ -28,6 +28,8 @@ class WorkerSettings(Section):
     """Distinct tokens of one forward and backward pass, which bound the memory of activations."""
     checkpoint_every: int = Field(5, ge=1)
     """Steps between checkpoints from which an interrupted job resumes."""
+    checkpoint_pause_s: float = Field(120.0, ge=0)
+    """Least seconds between two of them: where steps are short, writing would take longer than what it saves."""
     start_timeout_s: float = Field(300.0, gt=0)
     """Seconds until every rank must have reported."""
     silence_timeout_s: float = Field(1800.0, gt=0)

@@ -56,6 +56,7 @@ EXCLUDED_SETTINGS = {
     "workers.threads": "says how many cores a rank uses; it follows the machine when unset",
     "workers.micro_batch_tokens": "says how much is computed at once; the sums are the same",
     "workers.checkpoint_every": "a resumed run equals an uninterrupted one, or is as good where sampling runs ahead",
+    "workers.checkpoint_pause_s": "a resumed run equals an uninterrupted one, or is as good where sampling runs ahead",
     "workers.start_timeout_s": "says when a job counts as failed",
     "workers.silence_timeout_s": "says when a job counts as hung",
 }

@@ -43,7 +43,7 @@ REINFORCE = {"steps": 4, "groups": 4, "group_size": 8, "learning_rate": 1e-3}
 
 
 def settings(*, ranks=1, zero_stage=0, checkpoint_every=50, **sections):
-    workers = {"ranks": ranks, "zero_stage": zero_stage, "checkpoint_every": checkpoint_every}
+    workers = {"ranks": ranks, "zero_stage": zero_stage, "checkpoint_every": checkpoint_every, "checkpoint_pause_s": 0}
     return Settings.model_validate(
         {
             "policy": {"type": "nano"},

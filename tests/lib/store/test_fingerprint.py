@@ -87,6 +87,7 @@ def test_an_excluded_field_of_another_endpoint_changes_nothing(place, field, val
         ("threads", 7),
         ("hostfile", "hosts"),
         ("checkpoint_every", 9),
+        ("checkpoint_pause_s", 9.0),
         ("micro_batch_tokens", 99),
         ("start_timeout_s", 9.0),
         ("silence_timeout_s", 9.0),
