@@ -126,7 +126,8 @@ class Trainer:
             total += value.item() / self.num_ranks
         norm = self._gradient_norm()
         self._engine.step()
-        norm = norm or float(self._engine.get_global_grad_norm())
+        if norm is None:
+            norm = float(self._engine.get_global_grad_norm())
         total = self.sum_over_ranks(total)
         if not (math.isfinite(total) and math.isfinite(norm)):
             raise GateError(
@@ -136,10 +137,10 @@ class Trainer:
             )
         return total, norm
 
-    def _gradient_norm(self) -> float:
-        """Before clipping; 0 where DeepSpeed shards gradients or optimizer states and measures it itself."""
+    def _gradient_norm(self) -> float | None:
+        """Before clipping; None where DeepSpeed shards gradients or optimizer states and measures it itself."""
         if self._zero_stage > 0:
-            return 0.0
+            return None
         gradients = [p.grad for p in self._engine.module.parameters() if p.grad is not None]
         return torch.nn.utils.get_total_norm(gradients).item()
 
