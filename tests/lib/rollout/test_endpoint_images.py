@@ -23,7 +23,14 @@ QUESTION = Question(
     id="q", domain="vision", prompt="Which has red in it?", answer="2", images=["shapes/blue-5-10", "shapes/red-3-0"]
 )
 LIMITS = EpisodeLimits(
-    max_tokens=10_000, max_new_tokens=500, max_turns=4, max_tool_calls=3, max_malformed=1, temperature=1.0, top_p=1.0
+    max_tokens=10_000,
+    max_new_tokens=500,
+    max_turns=4,
+    max_tool_calls=3,
+    max_malformed=1,
+    seconds=60,
+    temperature=1.0,
+    top_p=1.0,
 )
 
 

@@ -61,7 +61,13 @@ def test_a_question_whose_gold_query_fails_is_not_judged(databases):
 
 def test_a_policy_of_random_weights_tries_the_questions_on_the_real_database(databases, world_policy, tmp_path):
     judge = {"type": "policy", "checkpoint": world_policy / "checkpoint"}
-    engine = {"max_tokens": 300, "max_new_tokens": 8, "max_concurrent": 4, "precision": "float32"}
+    engine = {
+        "type": "transformers",
+        "max_tokens": 300,
+        "max_new_tokens": 8,
+        "max_concurrent": 4,
+        "precision": "float32",
+    }
     settings = {"synthesis": {"judge": judge, "difficulty_attempts": ATTEMPTS}, "engine": engine}
     made = make_judge(Settings.model_validate(settings), sources=Sources(databases=databases), seed=0, scratch=tmp_path)
     assert isinstance(made, PolicyJudge)
