@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def measure(domains: tuple[str, ...], store: Path, profile: str, steps: int) -> dict[str, float]:
-    """Seconds by stage; training stages a step."""
+    """Seconds by stage; of training stages those of as many steps as TRAINED says."""
     cut = [f"{stage}.{key}={steps * number}" for stage, (key, number) in TRAINED.items()]
     cut.append("reinforce.trajectory_every=1")
     options = ["--profile", profile, "--store", str(store)]

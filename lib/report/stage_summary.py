@@ -34,11 +34,12 @@ MOST_ROWS = 500
 # Rows by table that say why something was left out.
 DROPPED = {
     "funnel": """SELECT domain || ', ' || filter || ': ' || reason AS reason, count, example FROM rows
-                 WHERE reason <> '' AND count > 0 ORDER BY position, count DESC""",
-    "rejected_rows": """SELECT reason, count(*) AS count, any_value(content) AS example FROM rows
-                        GROUP BY reason ORDER BY count DESC""",
+                 WHERE reason <> '' AND count > 0 ORDER BY position, count DESC, reason""",
+    "rejected_rows": """SELECT reason, count(*) AS count, min(content) AS example FROM rows
+                        GROUP BY reason ORDER BY count DESC, reason""",
     "steps": """SELECT d.reason AS reason, sum(d.count)::BIGINT AS count, '' AS example
-                FROM (SELECT unnest(dropped) AS d FROM rows) GROUP BY reason HAVING count > 0 ORDER BY count DESC""",
+                FROM (SELECT unnest(dropped) AS d FROM rows) GROUP BY reason HAVING count > 0
+                ORDER BY count DESC, reason""",
 }
 MOST_REASONS = 15
 

@@ -150,7 +150,7 @@ def read_splits(connection: duckdb.DuckDBPyConnection) -> list[dict]:
              count(*) FILTER (split = 'test') AS test, count(DISTINCT answer) AS answers
            FROM questions GROUP BY domain, effort
            ORDER BY domain,
-             CASE effort WHEN 'medium' THEN 'g' WHEN 'hard' THEN 'h' WHEN 'extra' THEN 'i' ELSE effort END""",
+             CASE effort WHEN 'medium' THEN 'g' WHEN 'hard' THEN 'h' WHEN 'extra' THEN 'i' ELSE effort END, effort""",
     )
 
 
@@ -172,5 +172,5 @@ def read_statuses(connection: duckdb.DuckDBPyConnection) -> list[dict]:
         """SELECT benchmark, policy, status, count(*) AS episodes,
              count(*) / sum(count(*)) OVER (PARTITION BY benchmark, policy) AS share
            FROM episodes WHERE stage = 'evaluate' GROUP BY benchmark, policy, status
-           ORDER BY benchmark, policy, episodes DESC""",
+           ORDER BY benchmark, policy, episodes DESC, status""",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import psutil
@@ -78,9 +79,10 @@ class Killer:
 
     def update(self, done, total, note=""):
         for process in psutil.Process().children(recursive=True) if done >= self._at and not self.killed else []:
-            if "lib.learning.align" in process.cmdline():
-                process.kill()
-                self.killed = True
+            with contextlib.suppress(psutil.NoSuchProcess):  # a child that ended while we looked
+                if "lib.learning.align" in process.cmdline():
+                    process.kill()
+                    self.killed = True
 
 
 @pytest.mark.parametrize("at", [60, 121])  # in either phase
