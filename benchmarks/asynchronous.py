@@ -21,8 +21,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -34,6 +32,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.warmed_up import WarmedUp, become_the_only_rank
 from lib.bootstrap import bootstrap_mean
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -71,33 +70,22 @@ class SlowWorlds:
 
 def reinforce(chosen: argparse.Namespace) -> dict[str, object]:
     """One row: seconds of its steps, and which validation questions the policy answers then."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    os.environ |= {
-        "RANK": "0",
-        "LOCAL_RANK": "0",
-        "WORLD_SIZE": "1",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "DS_ACCELERATOR": os.environ.get("DS_ACCELERATOR", "cpu"),
-    }
+    become_the_only_rank()
     from lib.learning.reinforce import load_learner, reinforce_step
     from lib.learning.reinforce_results import ReinforceResults
     from lib.policy.engines import Engines
     from lib.progress import Silent
-    from lib.rollout.attempt import episode_limits, read_questions
-    from lib.rollout.choose_questions import choose_questions
+    from lib.rollout.attempt import episode_limits
     from lib.rollout.collect import collect_episodes
     from lib.rollout.stream import Ledger
     from lib.settings.load import load_settings
     from lib.workers.job import Job
 
     settings = load_settings(chosen.profile, [*chosen.settings, f"reinforce.mode={MODES[chosen.row]}"], chosen.seed)
-    inputs = newest(chosen.run)
+    run = WarmedUp.of(chosen.run)
     with tempfile.TemporaryDirectory() as name, Engines(settings.engine, logs=Path(name)) as engines:
-        job = Job(settings, inputs, Path(name), Path(name), chosen.seed, 0, 1, Silent())
-        learner = load_learner(job, inputs["warm_up"] / "checkpoint", engines)
+        job = Job(settings, run.inputs, Path(name), Path(name), chosen.seed, 0, 1, Silent())
+        learner = load_learner(job, run.checkpoint, engines)
         plain = learner.worlds
         lock = asyncio.Lock() if chosen.row == "one by one" else None
         learner = replace(learner, worlds=SlowWorlds(plain, chosen.latency, lock))
@@ -108,11 +96,8 @@ def reinforce(chosen: argparse.Namespace) -> dict[str, object]:
             for step in range(settings.reinforce.steps):
                 reinforce_step(learner, stream, step, results)
             seconds = time.perf_counter() - started
-        questions = choose_questions(
-            inputs["synthesize"] / "questions.parquet", split="validation", count=chosen.questions, seed=0
-        )
         episodes = collect_episodes(
-            read_questions(questions),
+            run.questions("validation", chosen.questions),
             samples=1,
             seed=0,
             engine=learner.engine,
@@ -126,16 +111,6 @@ def reinforce(chosen: argparse.Namespace) -> dict[str, object]:
         "correct": [episode.correct for episode in episodes],
         "staleness": float(np.mean([row["staleness_mean"] for row in rows])),
     }
-
-
-def newest(store: Path) -> dict[str, Path]:
-    """Of each kind, the artifact made last."""
-    kinds = {"source": "graph", "synthesize": "questions", "warm_up": "warm_up"}
-    found = {}
-    for stage, kind in kinds.items():
-        folders = sorted((store / "artifacts" / kind).iterdir(), key=lambda folder: folder.stat().st_mtime)
-        found[stage] = folders[-1]
-    return found
 
 
 def measure(chosen: argparse.Namespace, row: str, latency: float, seed: int) -> dict[str, object]:

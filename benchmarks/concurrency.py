@@ -27,27 +27,21 @@ TURNS = 4
 
 
 def play_real(chosen: argparse.Namespace, number: int) -> str:
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    from benchmarks.asynchronous import newest
+    from benchmarks.warmed_up import WarmedUp
     from lib.policy.engines import Engines
     from lib.policy.load import load_chat
-    from lib.rollout.attempt import episode_limits, read_questions
+    from lib.rollout.attempt import episode_limits
     from lib.rollout.collect import collect_episodes
-    from lib.rollout.worlds import Sources, Worlds
+    from lib.rollout.worlds import Worlds
     from lib.settings.load import load_settings
 
     settings = load_settings(chosen.profile, [f"engine.max_concurrent={number}", *chosen.settings], 0)
-    inputs = newest(chosen.run)
-    checkpoint = inputs["warm_up"] / "checkpoint"
-    table = pq.read_table(inputs["synthesize"] / "questions.parquet")
-    table = table.filter(pc.and_(pc.equal(table["split"], "train"), pc.equal(table["domain"], "knowledge")))
-    questions = read_questions(table.slice(0, max(1, number // 8)))
-    chat = load_chat(checkpoint)
+    run = WarmedUp.of(chosen.run)
+    questions = run.questions("train", max(1, number // 8))
+    chat = load_chat(run.checkpoint)
     with tempfile.TemporaryDirectory() as logs, Engines(settings.engine, logs=Path(logs)) as engines:
-        engine = engines.of(checkpoint, chat.encoder)
-        worlds = Worlds.load(settings, Sources(graph=inputs["source"]))
+        engine = engines.of(run.checkpoint, chat.encoder)
+        worlds = Worlds.load(settings, run.sources)
         started = time.perf_counter()
         episodes = collect_episodes(
             questions,

@@ -17,11 +17,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import torch
 
-from benchmarks.asynchronous import newest
+from benchmarks.warmed_up import WarmedUp
 from lib.learning.action_logprobs import ActionLogProbs
 from lib.learning.token_batch import Sample, make_micro_batches
 from lib.policy.device import own_device
@@ -29,10 +27,10 @@ from lib.policy.engine import Completion, SampleRequest
 from lib.policy.engines import Engines
 from lib.policy.load import load_chat, load_model
 from lib.policy.precision import DTYPES
-from lib.rollout.attempt import episode_limits, read_questions
+from lib.rollout.attempt import episode_limits
 from lib.rollout.collect import collect_episodes
 from lib.rollout.episode import Episode
-from lib.rollout.worlds import Sources, Worlds
+from lib.rollout.worlds import Worlds
 from lib.settings.load import load_settings
 from lib.settings.settings import Settings
 
@@ -63,21 +61,19 @@ def measure(chosen: argparse.Namespace, engine: str, precision: str) -> str:
     settings = load_settings(
         chosen.profile, [f"engine.type={engine}", f"engine.precision={precision}", *chosen.settings], 0
     )
-    inputs = newest(chosen.run)
-    checkpoint = inputs["warm_up"] / "checkpoint"
-    table = pq.read_table(inputs["synthesize"] / "questions.parquet")
-    table = table.filter(pc.and_(pc.equal(table["split"], "train"), pc.equal(table["domain"], "knowledge")))
+    run = WarmedUp.of(chosen.run)
+    checkpoint = run.checkpoint
     chat = load_chat(checkpoint)
     with tempfile.TemporaryDirectory() as logs, Engines(settings.engine, logs=Path(logs)) as engines:
         witness = Witness(engines.of(checkpoint, chat.encoder))
         started = time.perf_counter()
         episodes = collect_episodes(
-            read_questions(table.slice(0, chosen.episodes // GROUP)),
+            run.questions("train", chosen.episodes // GROUP),
             samples=GROUP,
             seed=0,
             engine=witness,
             chat=chat,
-            worlds=Worlds.load(settings, Sources(graph=inputs["source"])),
+            worlds=Worlds.load(settings, run.sources),
             limits=episode_limits(settings, temperature=1.0),
         )
         seconds = time.perf_counter() - started

@@ -55,6 +55,8 @@ class Trainer:
             verbose=False,
         )
         model.train()
+        if workers.recompute:
+            model.gradient_checkpointing_enable({"use_reentrant": False})
         wrapped = ActionLogProbs(model, dtype=DTYPES[workers.precision], temperature=temperature)
         optimizer = torch.optim.AdamW(
             model.parameters(), lr=0.0, weight_decay=weight_decay, betas=(0.9, 0.98), fused=True

@@ -26,6 +26,9 @@ class WorkerSettings(Section):
     """Threads a rank; default: cores divided by ranks."""
     micro_batch_tokens: int = Field(1536, ge=64)
     """Distinct tokens of one forward and backward pass, which bound the memory of activations."""
+    recompute: bool = False
+    """Keep of each layer only what went into it, and compute the rest again in the backward pass: a third more work,
+    and room for sequences many times as long."""
     checkpoint_every: int = Field(5, ge=1)
     """Steps between checkpoints from which an interrupted job resumes."""
     checkpoint_pause_s: float = Field(120.0, ge=0)

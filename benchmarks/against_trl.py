@@ -1,0 +1,318 @@
+"""Rollouts with tools, and a step of reinforcement, beside TRL's GRPO trainer on the same work.
+
+    python -m venv TRL && TRL/bin/pip install --editable . trl==1.16.0
+    python -m benchmarks.against_trl --run STORE --trl TRL/bin/python [--rounds 3] [--profile laptop] [--set K=V]
+
+STORE has a run of that profile with the domain `knowledge`, whose warmed-up policy everybody starts from. A step is
+eight training questions with eight episodes each, all at once: prompts, tools (search and open over the same pages),
+limits on turns and on tokens a turn, temperature, learning rate and optimizer are equal. Rewards are drawn at random,
+so that nobody may leave a group out and everybody trains on all that was sampled.
+
+TRL takes the work in each of the ways that it offers on the machine: weights in float32, the same under autocast to
+bfloat16, weights in bfloat16. The first round tries all of them; the others go on with the fastest. Every contestant
+has a process of its own in each round, and its second step counts, the first being for warming up. Ratios are medians
+over the rounds, by tokens, since everybody samples its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.warmed_up import WarmedUp, become_the_only_rank
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+QUESTIONS, GROUP = 8, 8
+STEPS = 2
+# Of one pass of TRL's update; eight passes make a step.
+TRL_BATCH = 8
+TRL_WAYS = {
+    "TRL, float32": {"dtype": "float32"},
+    "TRL, autocast to bfloat16": {"dtype": "float32", "bf16": True},
+    "TRL, bfloat16": {"dtype": "bfloat16"},
+}
+# SmolLM2's own template, and a call as the policies here write it; what tools there are stands in the rules.
+TEMPLATE = """{%- for message in messages -%}
+{{ '<|im_start|>' + message.role + '\n' + (message.content or '') }}
+{%- for call in message.tool_calls or [] -%}
+{{ '<tool_call>' + ({'name': call.function.name, 'arguments': call.function.arguments} | tojson) + '</tool_call>' }}
+{%- endfor -%}
+{{ '<|im_end|>\n' }}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{ '<|im_start|>assistant\n' }}{%- endif -%}"""
+RESPONSES = {
+    "defaults": {"role": "assistant"},
+    "start_anchor": "<|im_start|>assistant\n",
+    "fields": {
+        "tool_calls": {
+            "open": "<tool_call>",
+            "close_pattern": r"</tool_call>\s*",
+            "repeats": True,
+            "content": "json",
+            "transform": {"type": "function", "function": "{content}"},
+        },
+        "content": {"close_pattern": r"<\|im_end\|>\s*", "content": "text"},
+    },
+}
+
+
+def load(chosen: argparse.Namespace, engine: str = "transformers"):
+    from lib.settings.load import load_settings
+
+    fixed = (
+        "reinforce.mode=sync",
+        f"reinforce.groups={QUESTIONS}",
+        f"reinforce.group_size={GROUP}",
+        f"reinforce.steps={STEPS}",
+        "reinforce.trajectory_every=1",
+        "reinforce.warmup_steps=0",
+        f"engine.max_concurrent={QUESTIONS * GROUP}",
+        f"engine.type={engine}",
+    )
+    return load_settings(chosen.profile, [*fixed, *chosen.settings], chosen.round)
+
+
+class RandomRewards:
+    """Stands in for lib.rollout.worlds.Worlds, and judges by lot."""
+
+    def __init__(self, inner, seed: int):
+        self._inner, self._draw = inner, random.Random(seed)
+
+    def of(self, question):
+        return self
+
+    def make_environment(self, question):
+        return self._inner.of(question).make_environment(question)
+
+    async def judge(self, question, outcome):
+        from lib.rewards.verdict import Reward, Verdict
+
+        value = self._draw.random()
+        return Verdict(False, Reward(value, {"lot": value}, value), outcome.answer)
+
+
+def run_ours(chosen: argparse.Namespace, engine: str) -> dict[str, float]:
+    become_the_only_rank()
+    from lib.learning.reinforce import load_learner, reinforce_step
+    from lib.learning.reinforce_results import ReinforceResults
+    from lib.policy.engines import Engines
+    from lib.progress import Silent
+    from lib.rollout.stream import Ledger
+    from lib.workers.job import Job
+
+    settings, run = load(chosen, engine), WarmedUp.of(chosen.run)
+    with tempfile.TemporaryDirectory() as name, Engines(settings.engine, logs=Path(name)) as engines:
+        job = Job(settings, run.inputs, Path(name), Path(name), chosen.round, 0, 1, Silent())
+        learner = load_learner(job, run.checkpoint, engines)
+        questions = run.questions("train", STEPS * QUESTIONS)
+        learner = replace(
+            learner, worlds=RandomRewards(learner.worlds, chosen.round), questions={"knowledge": questions}
+        )
+        results = ReinforceResults(job, learner.trainer, resumed_step=0)
+        with learner.open_stream(first=0, ledger=Ledger()) as stream:
+            learner.send_weights(stream, version=0)
+            for step in range(STEPS):
+                before = time.perf_counter()
+                reinforce_step(learner, stream, step, results)
+                seconds = time.perf_counter() - before
+        import pyarrow.parquet as pq
+
+        row = json.loads((Path(name) / "steps-0.jsonl").read_text().splitlines()[-1])
+        episodes = pq.read_table(sorted((Path(name) / "episodes").iterdir())[-1])
+    return {
+        "episodes": len(episodes),
+        "rollout": row["seconds_rollout"],
+        "step": seconds,
+        "sampled": sum(map(sum, episodes["action_mask"].to_pylist())),
+        "tokens": sum(map(len, episodes["tokens"].to_pylist())),
+        "calls": sum(map(len, episodes["tool_calls"].to_pylist())) / len(episodes),
+    }
+
+
+def run_trl(chosen: argparse.Namespace, way: dict) -> dict[str, float]:
+    import torch
+    from datasets import Dataset
+    from transformers import AutoTokenizer
+    from trl import GRPOConfig, GRPOTrainer
+
+    from lib.environments.page_index import PageIndex
+    from lib.environments.search import SYSTEM
+
+    settings, run = load(chosen), WarmedUp.of(chosen.run)
+    index, limits = PageIndex.load(run.inputs["source"]), settings.environment
+
+    def search(query: str) -> str:
+        """Find pages by words.
+
+        Args:
+            query: words.
+        """
+        hits = index.search(
+            query, limit=limits.results_per_search, snippet_characters=limits.snippet_characters, forbidden=""
+        )
+        return "\n".join(f"[{hit.title}] {hit.snippet}" for hit in hits) or "No page matches."
+
+    def open(page: str) -> str:
+        """Read a page by its title.
+
+        Args:
+            page: its title.
+        """
+        text = index.open(page, characters=limits.page_characters, forbidden="")
+        return text or f"Error: there is no page {page!r}; search for its title first"
+
+    draw = random.Random(chosen.round)
+    tokenizer = AutoTokenizer.from_pretrained(run.checkpoint)
+    tokenizer.chat_template, tokenizer.response_template = TEMPLATE, RESPONSES
+    prompts = [
+        [{"role": "system", "content": SYSTEM}, {"role": "user", "content": question.prompt}]
+        for question in run.questions("train", STEPS * QUESTIONS)
+    ]
+    longest = max(len(tokenizer.apply_chat_template(p, add_generation_prompt=True)["input_ids"]) for p in prompts)
+    with tempfile.TemporaryDirectory() as out:
+        trainer = GRPOTrainer(
+            model=str(run.checkpoint),
+            processing_class=tokenizer,
+            reward_funcs=lambda completions, **_: [draw.random() for _ in completions],
+            train_dataset=Dataset.from_dict({"prompt": prompts}),
+            tools=[search, open],
+            args=GRPOConfig(
+                output_dir=out,
+                model_init_kwargs={"dtype": way["dtype"]},
+                bf16=way.get("bf16", False),
+                use_cpu=not torch.cuda.is_available(),
+                per_device_train_batch_size=TRL_BATCH,
+                gradient_accumulation_steps=QUESTIONS * GROUP // TRL_BATCH,
+                num_generations=GROUP,
+                max_completion_length=settings.engine.max_tokens - longest,
+                generation_kwargs={"max_new_tokens": settings.engine.max_new_tokens},
+                max_tool_calling_iterations=limits.max_turns - 1,
+                temperature=settings.reinforce.temperature,
+                top_k=0,
+                learning_rate=settings.reinforce.learning_rate,
+                lr_scheduler_type="constant",
+                max_steps=STEPS,
+                gradient_checkpointing=False,
+                save_strategy="no",
+                report_to="none",
+                disable_tqdm=True,
+                seed=chosen.round,
+            ),
+        )
+        rollouts, counts = [], {}
+        generate = trainer._generate
+
+        def timed(prompts):
+            before = time.perf_counter()
+            made = generate(prompts)
+            rollouts.append(time.perf_counter() - before)
+            prompt_ids, completion_ids, mask, completions, *_ = made
+            counts.update(
+                episodes=len(prompt_ids),
+                sampled=sum(map(sum, mask)),
+                tokens=sum(map(len, prompt_ids)) + sum(map(len, completion_ids)),
+                calls=sum(message["role"] == "tool" for said in completions for message in said) / len(prompt_ids),
+            )
+            return made
+
+        trainer._generate = timed
+        ends = []
+
+        from transformers import TrainerCallback
+
+        class Clock(TrainerCallback):
+            def on_step_end(self, *_, **__):
+                ends.append(time.perf_counter())
+
+        trainer.add_callback(Clock())
+        trainer.train()
+    return {"rollout": rollouts[-1], "step": ends[-1] - ends[-2], **counts}
+
+
+OURS = {"ropewalk, transformers": "transformers", "ropewalk, vllm": "vllm"}
+CONTESTANTS: dict[str, Callable[[argparse.Namespace], dict[str, float]]] = {
+    **{name: lambda chosen, engine=engine: run_ours(chosen, engine) for name, engine in OURS.items()},
+    **{name: lambda chosen, way=way: run_trl(chosen, way) for name, way in TRL_WAYS.items()},
+}
+
+
+def measure(chosen: argparse.Namespace, name: str, number: int) -> dict[str, float] | None:
+    """None where the contestant cannot do it on this machine."""
+    command = [chosen.trl if name in TRL_WAYS else sys.executable, "-m", "benchmarks.against_trl"]
+    command += ["--run", chosen.run, "--profile", chosen.profile, "--contestant", name, "--round", number]
+    command += [word for setting in chosen.settings for word in ("--set", setting)]
+    with tempfile.TemporaryFile("w+") as errors:
+        done = subprocess.run(list(map(str, command)), cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=errors, text=True)
+        if done.returncode:
+            errors.seek(0)
+            print(f"{name}: exit {done.returncode}: {errors.read()[-2000:]}", file=sys.stderr)
+            return None
+    found = json.loads(done.stdout.splitlines()[-1])
+    print(f"round {number}, {name}: {found}", file=sys.stderr, flush=True)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", type=Path, required=True, help="store with a run")
+    parser.add_argument("--trl", type=Path, help="interpreter of the environment with TRL")
+    parser.add_argument("--engines", nargs="+", default=["transformers", "vllm"], choices=OURS.values())
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--profile", default="laptop")
+    parser.add_argument("--set", action="append", default=[], dest="settings", metavar="K=V")
+    parser.add_argument("--contestant", choices=CONTESTANTS, help=argparse.SUPPRESS)  # the inner process
+    parser.add_argument("--round", type=int, default=0, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    chosen.run = chosen.run.absolute()
+    if chosen.contestant:
+        os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+        print(json.dumps(CONTESTANTS[chosen.contestant](chosen)))
+        return
+    if chosen.trl is None:
+        parser.error("--trl: the interpreter of an environment with TRL")
+    chosen.trl = chosen.trl.absolute()
+    names = [name for name, engine in OURS.items() if engine in chosen.engines]
+    found: dict[str, list[dict[str, float]]] = {}
+    for name in [*names, *TRL_WAYS]:
+        if (measured := measure(chosen, name, 0)) is not None:
+            found[name] = [measured]
+    tried = {name: per_token(found[name][0], "step", "tokens") for name in TRL_WAYS if name in found}
+    if not tried:
+        raise SystemExit("TRL did not run in any way")
+    peer = min(tried, key=tried.__getitem__)
+    for number in range(1, chosen.rounds):
+        for name in [*names, peer]:
+            if (measured := measure(chosen, name, number)) is not None:
+                found[name].append(measured)
+    heads = ("", "s a rollout", "episodes/s", "sampled tokens/s", "times TRL's best", "s a step", "times TRL's best")
+    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
+    for name, rounds in found.items():
+        of = statistics.median
+        ratios = [
+            [per_token(b, *what) / per_token(a, *what) for a, b in zip(rounds, found[peer], strict=False)]
+            for what in (("rollout", "sampled"), ("step", "tokens"))
+        ]
+        print(
+            f"| {name} | {of([r['rollout'] for r in rounds]):.1f} "
+            f"| {of([r['episodes'] / r['rollout'] for r in rounds]):.2f} "
+            f"| {of([r['sampled'] / r['rollout'] for r in rounds]):.0f} | {of(ratios[0]):.2f} "
+            f"| {of([r['step'] for r in rounds]):.1f} | {of(ratios[1]):.2f} |"
+        )
+
+
+def per_token(measured: dict[str, float], seconds: str, tokens: str) -> float:
+    return measured[seconds] / measured[tokens]
+
+
+if __name__ == "__main__":
+    main()
