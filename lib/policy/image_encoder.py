@@ -6,6 +6,7 @@ number of placeholders, or as many as its size asks for, or several tiles with t
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -42,6 +43,8 @@ class ImageEncoder:
         self._written = _written_image(processor)
         self.patch_token: int = processor.image_token_id
         self._encoded = lru_cache(MOST_KEPT)(self._encode)
+        # Episodes and trainer work in two threads, and a tokenizer cannot be used in both at once.
+        self._lock = threading.Lock()
 
     @property
     def tokenizer(self) -> PreTrainedTokenizerBase:
@@ -74,7 +77,8 @@ class ImageEncoder:
         pixels = self._open(image.id, image.box)
         if self._hidden:
             pixels = Image.new("RGB", pixels.size, (128, 128, 128))
-        made: BatchFeature = self._processor(text=[self._written], images=[pixels], return_tensors="pt")
+        with self._lock:
+            made: BatchFeature = self._processor(text=[self._written], images=[pixels], return_tensors="pt")
         tokens = tuple(made["input_ids"][0].tolist())
         if self.patch_token not in tokens:
             raise PolicyError(

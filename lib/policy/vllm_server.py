@@ -28,6 +28,7 @@ POLL_S = 0.25
 SHOWN_LINES = 8  # of the log of a server that does not start
 LEAVE_WITHIN_S = 10.0
 SPARE = 8  # sequences beyond the episodes', so that a question whether the server lives never waits for a place
+SOCKET_BYTES = 107  # of the longest name of a Unix socket
 # What a job says to its own ranks; vLLM would take it for its own.
 OF_THE_JOB = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
@@ -44,6 +45,13 @@ class VllmServer:
     def __init__(self, checkpoint: Path, settings: VllmEngineSettings, *, log: Path, gpu: str | None = None):
         self._checkpoint, self._settings, self._log, self._gpu = checkpoint, settings, log, gpu
         self._folder = make_job_folder("vllm")
+        if len(os.fsencode(self.socket)) > SOCKET_BYTES:
+            shutil.rmtree(self._folder)
+            raise EngineError(
+                f"A socket's name has at most {SOCKET_BYTES} bytes, and that of the vLLM server would be longer.",
+                where=str(self.socket),
+                next_step="set TMPDIR to a folder with a shorter name",
+            )
         self._process: subprocess.Popen[bytes] | None = None
         self.num_starts = 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import tempfile
 
 import psutil
 import pytest
@@ -241,6 +242,15 @@ def lives(process):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def test_a_socket_with_too_long_a_name_is_refused_before_anything_starts(world_policy, tmp_path, monkeypatch):
+    long = tmp_path / ("x" * 120)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    with pytest.raises(EngineError, match="TMPDIR"):
+        VllmEngine(world_policy / "checkpoint", settings(), logs=tmp_path / "logs")
+    assert not any(long.iterdir())
 
 
 def test_what_cannot_start_says_so_with_the_end_of_its_log(world_policy, tmp_path):
