@@ -1,19 +1,20 @@
 """Reinforcement with slow tools: what each way of not waiting is worth, and whether it learns as much.
 
     python -m benchmarks.asynchronous --run STORE [--profile laptop] [--latencies 0 0.05 0.5] [--seeds 0 1 2]
-        [--set K=V]
+        [--slow 0.0] [--rows ROW ...] [--set K=V]
 
-STORE has a run of that profile on the domain `knowledge` (`ropewalk run --domains knowledge --store STORE`), whose
-warmed-up policy every row starts from. A row is a process of its own that reinforces it for `reinforce.steps` steps,
-with tools that take so many seconds a call, and then answers the validation questions greedily:
+STORE has a run of that profile with the domain `knowledge`, whose warmed-up policy every row starts from. A row is a
+process of its own that reinforces it on that domain for `reinforce.steps` steps, with tools that take so many seconds
+a call (the share --slow of them ten times as long), and then answers validation questions greedily:
 
     one by one    calls of all episodes wait for each other, then the step trains
     sync          calls side by side, then the step trains
     one step off  the next step's episodes are sampled while one trains
-    async         sampling runs ahead by two steps, and weights change under the episodes
+    two steps off sampling runs ahead by two steps, and finished groups are trained on first
+    async         the same, and weights change under the episodes instead of waiting for them
 
-Prints seconds a step, the ratio to the row above with the same latency, and the accuracy over all seeds with a 95 %
-interval.
+Prints seconds a step and of it those that the trainer waits for episodes, how many times as fast as the row above and
+as sync, and the accuracy over all seeds with a 95 % interval.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import random
 import subprocess
 import sys
 import tempfile
@@ -29,6 +31,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,33 +39,55 @@ from benchmarks.warmed_up import WarmedUp, become_the_only_rank
 from lib.bootstrap import bootstrap_mean
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-MODES = {"one by one": "sync", "sync": "sync", "one step off": "one_step_off", "async": "async"}
+TAIL = 10.0  # times as long takes a slow call
+
+
+class Way(NamedTuple):
+    """Of not waiting."""
+
+    mode: str
+    one_by_one: bool = False
+    in_flight: bool = False
+
+
+WAYS = {
+    "one by one": Way("sync", one_by_one=True),
+    "sync": Way("sync"),
+    "one step off": Way("one_step_off"),
+    "two steps off": Way("async"),
+    "async": Way("async", in_flight=True),
+}
 
 
 class SlowEnvironment:
     """Another environment whose calls take longer, and wait for each other where there is a lock."""
 
-    def __init__(self, inner, seconds: float, lock: asyncio.Lock | None):
-        self._inner, self._seconds, self._lock = inner, seconds, lock
+    def __init__(self, inner, worlds: SlowWorlds):
+        self._inner, self._worlds = inner, worlds
         self.start, self.parse_answer = inner.start, inner.parse_answer
 
     async def step(self, calls):
-        async with self._lock or nullcontext():
-            await asyncio.sleep(self._seconds * len(calls))
+        async with self._worlds.lock or nullcontext():
+            await asyncio.sleep(sum(self._worlds.draw_latency() for _ in calls))
         return await self._inner.step(calls)
 
 
 class SlowWorlds:
     """Stands in for lib.rollout.worlds.Worlds, of which episodes use no more than this."""
 
-    def __init__(self, inner, seconds: float, lock: asyncio.Lock | None):
-        self._inner, self._seconds, self._lock = inner, seconds, lock
+    def __init__(self, inner, chosen: argparse.Namespace):
+        self._inner, self._latency, self._slow = inner, chosen.latency, chosen.slow
+        self._draw = random.Random(chosen.seed)
+        self.lock = asyncio.Lock() if WAYS[chosen.row].one_by_one else None
+
+    def draw_latency(self) -> float:
+        return self._latency * (TAIL if self._draw.random() < self._slow else 1.0)
 
     def of(self, question):
         return self
 
     def make_environment(self, question):
-        return SlowEnvironment(self._inner.of(question).make_environment(question), self._seconds, self._lock)
+        return SlowEnvironment(self._inner.of(question).make_environment(question), self)
 
     async def judge(self, question, outcome):
         return await self._inner.of(question).judge(question, outcome)
@@ -77,23 +102,30 @@ def reinforce(chosen: argparse.Namespace) -> dict[str, object]:
     from lib.progress import Silent
     from lib.rollout.attempt import episode_limits
     from lib.rollout.collect import collect_episodes
-    from lib.rollout.stream import Ledger
+    from lib.rollout.stream import RolloutStream
     from lib.settings.load import load_settings
     from lib.workers.job import Job
 
-    settings = load_settings(chosen.profile, [*chosen.settings, f"reinforce.mode={MODES[chosen.row]}"], chosen.seed)
+    settings = load_settings(chosen.profile, [*chosen.settings, f"reinforce.mode={WAYS[chosen.row].mode}"], chosen.seed)
     run = WarmedUp.of(chosen.run)
     with tempfile.TemporaryDirectory() as name, Engines(settings.engine, logs=Path(name)) as engines:
         job = Job(settings, run.inputs, Path(name), Path(name), chosen.seed, 0, 1, Silent())
         learner = load_learner(job, run.checkpoint, engines)
-        plain = learner.worlds
-        lock = asyncio.Lock() if chosen.row == "one by one" else None
-        learner = replace(learner, worlds=SlowWorlds(plain, chosen.latency, lock))
+        plain, wanted = learner.worlds, settings.reinforce
+        questions = {"knowledge": learner.questions["knowledge"]}
+        learner = replace(learner, worlds=SlowWorlds(plain, chosen), questions=questions)
         results = ReinforceResults(job, learner.trainer, resumed_step=0)
-        with learner.open_stream(first=0, ledger=Ledger()) as stream:
+        with RolloutStream(
+            learner.play_group,
+            learner.questions_of,
+            first=0,
+            steps=wanted.steps,
+            ahead=wanted.ahead,
+            in_flight=WAYS[chosen.row].in_flight,
+        ) as stream:
             learner.send_weights(stream, version=0)
             started = time.perf_counter()
-            for step in range(settings.reinforce.steps):
+            for step in range(wanted.steps):
                 reinforce_step(learner, stream, step, results)
             seconds = time.perf_counter() - started
         episodes = collect_episodes(
@@ -107,7 +139,8 @@ def reinforce(chosen: argparse.Namespace) -> dict[str, object]:
         )
         rows = [json.loads(line) for line in (Path(name) / "steps-0.jsonl").read_text().splitlines()]
     return {
-        "seconds": seconds / settings.reinforce.steps,
+        "seconds": seconds / wanted.steps,
+        "waited": float(np.mean([row["seconds_rollout"] for row in rows])),
         "correct": [episode.correct for episode in episodes],
         "staleness": float(np.mean([row["staleness_mean"] for row in rows])),
     }
@@ -115,29 +148,33 @@ def reinforce(chosen: argparse.Namespace) -> dict[str, object]:
 
 def measure(chosen: argparse.Namespace, row: str, latency: float, seed: int) -> dict[str, object]:
     command = [sys.executable, "-m", "benchmarks.asynchronous", "--run", chosen.run, "--profile", chosen.profile]
-    command += ["--row", row, "--latency", latency, "--seed", seed, "--questions", chosen.questions]
+    command += ["--row", row, "--latency", latency, "--slow", chosen.slow, "--seed", seed]
+    command += ["--questions", chosen.questions]
     command += [word for setting in chosen.settings for word in ("--set", setting)]
     done = subprocess.run(list(map(str, command)), cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def table(chosen: argparse.Namespace) -> Iterator[str]:
-    heads = ("latency, s", "", "s a step", "times the row above", "staleness, steps", "validation accuracy")
+    heads = ("latency, s", "", "s a step", "s waited", "times the row above", "times sync", "staleness, steps")
+    heads += ("validation accuracy",)
     yield f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}"
     for latency in chosen.latencies:
-        before = 0.0
-        for row in MODES:
+        seconds_of: dict[str, float] = {}
+        for row in chosen.rows:
             found = [measure(chosen, row, latency, seed) for seed in chosen.seeds]
             seconds = float(np.mean([one["seconds"] for one in found]))
             correct = np.array([one["correct"] for one in found], dtype=float)  # [seeds, questions]
             share = bootstrap_mean(correct.mean(axis=0), resamples=2000, seed=0, is_share=True)
             staleness = np.mean([one["staleness"] for one in found])
-            faster = f"{before / seconds:.2f}" if before else ""
+            waited = np.mean([one["waited"] for one in found])
+            above = f"{[*seconds_of.values()][-1] / seconds:.2f}" if seconds_of else ""
+            seconds_of[row] = seconds
+            faster = f"{seconds_of['sync'] / seconds:.2f}" if "sync" in seconds_of else ""
             yield (
-                f"| {latency:g} | {row} | {seconds:.2f} | {faster} | {staleness:.1f} "
+                f"| {latency:g} | {row} | {seconds:.2f} | {waited:.2f} | {above} | {faster} | {staleness:.1f} "
                 f"| {share.value:.1%} ({share.low:.1%} to {share.high:.1%}) |"
             )
-            before = seconds
 
 
 def main() -> None:
@@ -148,7 +185,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--questions", type=int, default=100)
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="K=V")
-    parser.add_argument("--row", choices=MODES, help=argparse.SUPPRESS)  # the inner process
+    parser.add_argument("--slow", type=float, default=0.0, help="share of calls that take ten times as long")
+    parser.add_argument("--rows", nargs="+", choices=WAYS, default=[*WAYS])
+    parser.add_argument("--row", choices=WAYS, help=argparse.SUPPRESS)  # the inner process
     parser.add_argument("--latency", type=float, help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
