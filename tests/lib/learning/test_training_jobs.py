@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -348,14 +351,66 @@ class ServerKiller:
         self.then.update(done, total, note)
 
 
-def servers():
-    """vLLM servers that descend from this process."""
-    found = [process for process in psutil.process_iter() if os.getpid() in parents(process)]
-    return [process for process in found if "vllm.entrypoints.openai.api_server" in safe_cmdline(process)]
+# A job as whoever starts it from a script would, so that the script can be told to end.
+STARTER = """
+import json, sys
+from pathlib import Path
+from lib.progress import Silent
+from lib.settings.settings import Settings
+from lib.workers.job import JobSpec
+from lib.workers.supervise import run_job
+
+settings, inputs, folder = Settings.model_validate_json(sys.argv[1]), json.loads(sys.argv[2]), Path(sys.argv[3])
+inputs = {stage: Path(path) for stage, path in inputs.items()}
+spec = JobSpec("lib.learning.reinforce", "deepspeed", settings, inputs, folder / "out", folder / "scratch", seed=3)
+run_job(spec, workers=settings.workers, progress=Silent())
+"""
 
 
-def safe_cmdline(process):
+@pytest.mark.vllm
+@pytest.mark.skipif(not VLLM.is_file(), reason="no vLLM: run `make vllm`")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_job_that_is_told_to_end_leaves_no_process_and_no_weights(tmp_path, reinforce_inputs, number):
+    engine = {"type": "vllm", "python": str(VLLM), "turn_timeout_s": 60}
+    chosen = settings(engine=engine, reinforce={"steps": 50, "mode": "async"})
+    for name in ("out", "scratch"):
+        (tmp_path / name).mkdir()
+    inputs = json.dumps({stage: str(path) for stage, path in reinforce_inputs.items()})
+    starter = subprocess.Popen([sys.executable, "-c", STARTER, chosen.model_dump_json(), inputs, str(tmp_path)])
+    log = tmp_path / "scratch" / "steps-0.jsonl"
+    assert wait_until(lambda: log.is_file() and log.read_text().count("\n") >= 1, 240)
+    family = psutil.Process(starter.pid).children(recursive=True)
+    assert servers()
+    starter.send_signal(number)
+    starter.wait(60)
+    assert wait_until(lambda: not [process for process in family if lives(process)], 30)
+    assert not servers()
+    assert not [*Path("/dev/shm").glob("ropewalk-*-weights-*")]
+
+
+def wait_until(holds, seconds):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if holds():
+            return True
+        time.sleep(0.1)
+    return holds()
+
+
+def lives(process):
     try:
-        return process.cmdline()
-    except (psutil.AccessDenied, psutil.NoSuchProcess, psutil.ZombieProcess):
-        return []
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def servers():
+    """vLLM servers of jobs, whoever is their parent by now."""
+    return [process for process in psutil.process_iter() if is_server_of_a_job(process)]
+
+
+def is_server_of_a_job(process):
+    try:
+        return "vllm.entrypoints.openai.api_server" in process.cmdline() and MARKER in process.environ()
+    except (psutil.AccessDenied, psutil.NoSuchProcess):
+        return False
