@@ -26,11 +26,13 @@ pytestmark = [
     pytest.mark.skipif(not (REPOSITORY / PYTHON).is_file(), reason="no vLLM: run `make vllm`"),
 ]
 NO_STOP = frozenset({-1})
+MAX_TOKENS = 2048
+LONG = 1900  # a turn that takes some seconds
 CLOSE = 1e-4  # nats, in float32
 
 
 def settings(**changed):
-    values = {"type": "vllm", "python": PYTHON, "max_concurrent": 16, "max_tokens": 512, "precision": "float32"}
+    values = {"type": "vllm", "python": PYTHON, "max_concurrent": 16, "max_tokens": MAX_TOKENS, "precision": "float32"}
     return VllmEngineSettings(**values | {"turn_timeout_s": 60, "update_timeout_s": 60} | changed)
 
 
@@ -141,7 +143,7 @@ def test_weights_that_change_in_the_middle_of_turns_change_what_follows_and_noth
     async def run():
         await engine.update_weights(before.state_dict().items(), version=10)
         turns = [
-            asyncio.create_task(engine.sample(request(f"m{i}", prompt, new=440, seed=i)))
+            asyncio.create_task(engine.sample(request(f"m{i}", prompt, new=LONG, seed=i)))
             for i, prompt in enumerate(prompts)
         ]
         await asyncio.sleep(0.2)
@@ -151,9 +153,9 @@ def test_weights_that_change_in_the_middle_of_turns_change_what_follows_and_noth
     for completion, prompt in zip(asyncio.run(run()), prompts, strict=True):
         tokens = prompt + completion.tokens
         own = torch.tensor(completion.logprobs)
-        by_old, by_new = ((own - full_logprobs(m, tokens, 440)).abs() < CLOSE for m in (before, after))
+        by_old, by_new = ((own - full_logprobs(m, tokens, LONG)).abs() < CLOSE for m in (before, after))
         num_old = int(by_old.long().cumprod(0).sum())
-        assert 0 < num_old < 440
+        assert 0 < num_old < LONG
         assert by_new[num_old:].all()
         assert completion.policy_version == 10
 
@@ -182,13 +184,13 @@ def test_weights_of_other_bytes_than_announced_change_nothing(engine, world_poli
 
 def test_a_conversation_that_does_not_fit_is_refused(engine):
     with pytest.raises(PolicyError, match="does not fit"):
-        sample_all(engine, [request("a", prompt_of(512))])
+        sample_all(engine, [request("a", prompt_of(MAX_TOKENS))])
 
 
 def test_a_cancelled_turn_frees_its_place(engine):
     async def run():
         before = await count(engine, "vllm:request_success_total{", 'finished_reason="abort"')
-        turn = asyncio.create_task(engine.sample(request("long", prompt_of(20), new=480)))
+        turn = asyncio.create_task(engine.sample(request("long", prompt_of(20), new=LONG)))
         await asyncio.sleep(0.1)
         assert await count(engine, "vllm:num_requests_running") == 1
         turn.cancel()
