@@ -23,13 +23,15 @@ from lib.sources.images.image_set import ImageStore
 from lib.workers.job import JobSpec
 from lib.workers.supervise import run_job
 
+STEPS_IN_ALL = 180
 pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("training")]
 
 ALIGN = {
     "vision": {"side": 32, "width": 64, "layers": 2},
     "word_steps": 120,
     "word_batch_size": 16,
-    "caption_steps": 3,
+    "caption_steps": 60,  # enough of them for a kill to find it at work
+    "caption_learning_rate": 1e-6,
     "caption_batch_size": 4,
 }
 
@@ -67,7 +69,7 @@ def test_the_language_model_is_as_it_was(aligned, seeing_policy):
 def test_both_phases_are_logged_and_the_loss_of_the_first_falls(aligned):
     steps, _ = STEPS.check(pq.read_table(aligned / "steps.parquet"))
     losses = steps["loss"].to_pylist()
-    assert len(losses) == 123
+    assert len(losses) == STEPS_IN_ALL
     assert sum(losses[110:120]) < 0.7 * sum(losses[:10])
 
 
@@ -95,10 +97,13 @@ def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_weights(run, seein
     found, wanted = (load_file(path / "checkpoint" / "model.safetensors") for path in (out, aligned))
     assert all(torch.allclose(found[name], tensor, atol=1e-6) for name, tensor in wanted.items())
     rows = pq.read_table(out / "steps.parquet").to_pylist()
-    assert [row["step"] for row in rows] == list(range(1, 124))
+    assert [row["step"] for row in rows] == list(range(1, STEPS_IN_ALL + 1))
     seconds = {row["step"]: row["seconds_train"] for row in map(json.loads, before)}
     kept = [row["step"] for row in rows if seconds.get(row["step"]) == row["seconds_train"]]
-    assert kept == list(range(1, at // 10 * 10 + 1))
+    assert kept == list(range(1, len(kept) + 1))
+    # It is saved after every tenth, and the kill may come right before that.
+    assert len(kept) in (len(before) // 10 * 10, (len(before) - 1) // 10 * 10)
+    assert len(kept) >= at // 10 * 10
 
 
 def test_images_that_were_held_out_lie_near_their_words(aligned, shapes):
