@@ -40,6 +40,7 @@ class RolloutBatch:
     groups_kept: int
     dropped: dict[str, int]  # episodes left out, by one of REASONS
     num_action_tokens: int  # of all episodes that count, those of dropped groups too
+    versions: list[int]  # of each sample with turns, the oldest that sampled one of them
 
 
 def select_samples(
@@ -73,6 +74,7 @@ def select_samples(
             groups[episode.question_id, episode.draw].append(episode)
     samples: list[Sample] = []
     domains: list[str] = []
+    oldest: list[int] = []
     groups_kept = 0
     for group in groups.values():
         keep, reason = has_signal([episode.reward.signal for episode in group])
@@ -90,8 +92,9 @@ def select_samples(
                 masked = episode.domain == "vision" and "action" in vision_masks
                 samples.append(_sample(episode, float(advantage), masked=masked))
                 domains.append(episode.domain)
+                oldest += sorted(episode.policy_versions)[:1]  # none where the question left no room for a turn
     tokens = sum(sum(episode.conversation.action_mask) for episode in episodes if episode.status.counts_for_learning)
-    return RolloutBatch(samples, domains, groups_kept, dict(dropped), tokens)
+    return RolloutBatch(samples, domains, groups_kept, dict(dropped), tokens, oldest)
 
 
 def _fault_of_versions(episode: Episode, versions: range | None) -> str:

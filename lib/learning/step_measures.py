@@ -66,7 +66,7 @@ def step_row(
     if not len(gaps):
         gaps = np.zeros(1)  # nothing was trained on
     tokens = len(gaps)
-    staleness = np.asarray(gather([step - min(versions) for e in episodes if (versions := e.policy_versions)]) or [0])
+    staleness = np.asarray(gather([step - version for version in batch.versions]) or [0])
     dropped = Counter(batch.dropped)
     return {
         "num_episodes": int(total(len(batch.samples))),

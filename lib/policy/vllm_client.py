@@ -41,11 +41,14 @@ class VllmClient:
         self._gate = asyncio.Semaphore(max_requests)
 
     async def generate(self, request: SampleRequest, *, timeout_s: float) -> Completion:
-        """One turn. Raises ServerAwayError, or PolicyError for a request that the server refuses."""
+        """One turn. Raises ServerAwayError, or PolicyError for a request that the server refuses.
+
+        The request's seed plays no part: on a CPU vLLM's engine dies of a seeded request whose prompt it computes in
+        parts, and which requests share a pass decides on what is sampled anyhow.
+        """
         sampling = {
             "temperature": request.temperature,
             "top_p": request.top_p,
-            "seed": request.seed % 2**63,
             "max_tokens": request.max_new_tokens,
             "stop_token_ids": sorted(token for token in request.stop_tokens if token >= 0),
             "ignore_eos": True,  # the stop tokens are the request's, not those of the model's own config

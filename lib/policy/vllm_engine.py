@@ -88,6 +88,11 @@ class VllmEngine:
         """Of the servers that this engine has started."""
         return [server.pid for server in self._own.values() if server.pid]
 
+    @property
+    def starts(self) -> list[int]:
+        """How often each of them was started."""
+        return [server.num_starts for server in self._own.values()]
+
     def close(self) -> None:
         """End the servers that this engine has started."""
         for server in self._own.values():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -152,6 +153,8 @@ class VllmServer:
             # Those of the distribution that is sampled from, after temperature and top-p.
             "--logprobs-mode": "processed_logprobs",
             "--worker-extension-cls": EXTENSION,
+            # Another one for each server and start: by default all would draw the same.
+            "--seed": str(random.SystemRandom().randrange(2**31)),
             "--gpu-memory-utilization": str(wanted.memory_share),
         }
         flags = ["--enable-scale-out", "--skip-tokenizer-init"]

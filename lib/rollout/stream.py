@@ -3,7 +3,8 @@
 In: which questions belong to which step, and how a group is played. Out: finished groups. A group of step s starts
 once the weights of version s - ahead are in, so that nothing is sampled from a policy that is further behind than
 that when its turn comes. With ``ahead`` 0 nothing runs while the trainer trains; with more, slow episodes no longer
-hold a step up: the groups that are finished are taken, the oldest first.
+hold a step up: the groups that are finished are taken, the oldest first. Only a group that the next step would find
+too old is waited for, since all work on it would be lost, and not for long where others take a fraction of its time.
 
 The loop and what runs in it live as long as the stream. What a stream has handed out beyond the order of the steps is
 its ledger, with which a resumed run neither repeats a group nor forgets one.
@@ -15,8 +16,10 @@ import asyncio
 import json
 import logging
 import threading
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple, TypeVar
 
 from lib.environments.environment import Question
@@ -25,6 +28,7 @@ from lib.store.atomic_write import write_atomically
 
 Result = TypeVar("Result")
 LEAVE_WITHIN_S = 30.0
+PATIENCE = 3.0  # times as long as a group takes usually is waited for one that would be too old at the next step
 
 
 logger = logging.getLogger("ropewalk.rollouts")
@@ -87,6 +91,9 @@ class RolloutStream:
         self._skipped, self._owed = set(ledger.ahead), ledger.owed
         self._taken = set(ledger.ahead)
         self._started = set(ledger.owed)
+        self._version = first  # of the weights
+        self._begun: dict[Place, tuple[float, int]] = {}  # of groups at work: when, and under which version
+        self._seconds: list[float] = []  # that groups took
         self._running: set[asyncio.Task[None]] = set()
         self._finished: dict[Place, list[Episode]] = {}
         self._error: BaseException | None = None
@@ -138,6 +145,7 @@ class RolloutStream:
 
         async def work() -> Result:
             result = await change()
+            self._version = version
             self._start_up_to(version + self._ahead)
             return result
 
@@ -148,15 +156,24 @@ class RolloutStream:
     def take(self, step: int) -> list[Episode]:
         """The episodes of as many groups as the step has questions, in the order in which they were drawn.
 
-        Waits until that many are finished. Raises what broke a group.
+        Waits until that many are finished, and for those that no later step could take. Raises what broke a group.
         """
         wanted = len(self._questions_of(step))
         with self._changed:
             self._changed.wait_for(lambda: self._error or len(self._finished) >= wanted)
+            while not self._error and (seconds := self._patience(step)) > 0:
+                self._changed.wait(seconds)
             self._raise_error()
             places = sorted(self._finished)[:wanted]
             self._taken.update(places)
             return [episode for place in places for episode in self._finished.pop(place)]
+
+    def _patience(self, step: int) -> float:
+        """Seconds for which to wait for groups that are still at work."""
+        due = [began for began, version in self._begun.values() if step - version == self._ahead]
+        if not due:
+            return 0.0
+        return max(due) + PATIENCE * median(self._seconds) - time.monotonic()
 
     def _start_up_to(self, step: int) -> None:
         for place in self._owed:
@@ -171,6 +188,7 @@ class RolloutStream:
         if place in self._skipped:
             return
         question = self._questions_of(place.step)[place.number]
+        self._begun[place] = (time.monotonic(), self._version)
         task = self._loop.create_task(self._run(place, question))
         self._started.add(place)
         self._running.add(task)
@@ -187,6 +205,8 @@ class RolloutStream:
                 self._changed.notify_all()
         else:
             with self._changed:
+                began, _ = self._begun.pop(place)
+                self._seconds.append(time.monotonic() - began)
                 self._finished[place] = episodes
                 self._changed.notify_all()
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import tempfile
+import time
 
 import psutil
 import pytest
@@ -26,7 +27,7 @@ pytestmark = [
     pytest.mark.skipif(not (REPOSITORY / PYTHON).is_file(), reason="no vLLM: run `make vllm`"),
 ]
 NO_STOP = frozenset({-1})
-MAX_TOKENS = 2048
+MAX_TOKENS = 8000
 LONG = 1900  # a turn that takes some seconds
 CLOSE = 1e-4  # nats, in float32
 
@@ -114,9 +115,9 @@ def test_greedy_tokens_are_those_of_generate(engine, model):
 
 def test_a_turn_ends_on_its_stop_token_or_at_its_length(engine):
     prompt = prompt_of(30)
-    (free,) = sample_all(engine, [request("a", prompt, seed=4)])
+    (free,) = sample_all(engine, [request("a", prompt, temperature=0.0)])
     assert free.finish is Finish.LENGTH
-    (stopped,) = sample_all(engine, [request("b", prompt, seed=4, stop=frozenset({free.tokens[5]}))])
+    (stopped,) = sample_all(engine, [request("b", prompt, temperature=0.0, stop=frozenset({free.tokens[5]}))])
     assert stopped.finish is Finish.STOP
     assert stopped.tokens == free.tokens[: free.tokens.index(free.tokens[5]) + 1]
 
@@ -140,29 +141,35 @@ def test_weights_that_change_in_the_middle_of_turns_change_what_follows_and_noth
     before, after = changed(world_policy, 1.0), changed(world_policy, 0.8)
     prompts = [prompt_of(20, seed) for seed in range(8)]
 
-    async def run():
-        await engine.update_weights(before.state_dict().items(), version=10)
+    async def run(version, seconds):
+        await engine.update_weights(before.state_dict().items(), version=version)
         turns = [
-            asyncio.create_task(engine.sample(request(f"m{i}", prompt, new=LONG, seed=i)))
-            for i, prompt in enumerate(prompts)
+            asyncio.create_task(engine.sample(request(f"m{i}", prompt, new=LONG))) for i, prompt in enumerate(prompts)
         ]
-        await asyncio.sleep(0.2)
-        await engine.update_weights(after.state_dict().items(), version=11)
+        await asyncio.sleep(seconds)
+        await engine.update_weights(after.state_dict().items(), version=version + 1)
         return await asyncio.gather(*turns)
 
-    for completion, prompt in zip(asyncio.run(run()), prompts, strict=True):
-        tokens = prompt + completion.tokens
-        own = torch.tensor(completion.logprobs)
-        by_old, by_new = ((own - full_logprobs(m, tokens, LONG)).abs() < CLOSE for m in (before, after))
-        num_old = int(by_old.long().cumprod(0).sum())
-        assert 0 < num_old < LONG
-        assert by_new[num_old:].all()
-        assert completion.policy_version == 10
+    changed_in_the_middle = 0
+    for attempt in range(5):  # a busy machine may let this process wait until the turns are over
+        version = 10 + 2 * attempt
+        for completion, prompt in zip(asyncio.run(run(version, 0.5)), prompts, strict=True):
+            tokens = prompt + completion.tokens
+            own = torch.tensor(completion.logprobs)
+            by_old, by_new = ((own - full_logprobs(m, tokens, LONG)).abs() < CLOSE for m in (before, after))
+            num_old = int(by_old.long().cumprod(0).sum())
+            assert by_new[num_old:].all()
+            assert completion.policy_version == (version if num_old else version + 1)
+            changed_in_the_middle += 0 < num_old < LONG
+        if changed_in_the_middle:
+            break
+    assert changed_in_the_middle
+    assert engine.starts == [1]
 
 
 def test_weights_of_other_bytes_than_announced_change_nothing(engine, world_policy, monkeypatch):
     right = changed(world_policy, 1.0)
-    asyncio.run(engine.update_weights(right.named_parameters(remove_duplicate=False), version=13))
+    asyncio.run(engine.update_weights(right.named_parameters(remove_duplicate=False), version=33))
     from lib.policy import vllm_engine
 
     write = vllm_engine.write_weight_file
@@ -174,11 +181,11 @@ def test_weights_of_other_bytes_than_announced_change_nothing(engine, world_poli
         return file
 
     monkeypatch.setattr(vllm_engine, "write_weight_file", write_and_cut)
-    with pytest.raises(EngineError, match="did not take version 14"):
-        asyncio.run(engine.update_weights(changed(world_policy, 1.2).state_dict().items(), version=14))
+    with pytest.raises(EngineError, match="did not take version 34"):
+        asyncio.run(engine.update_weights(changed(world_policy, 1.2).state_dict().items(), version=34))
     prompt = prompt_of(40)
     (completion,) = sample_all(engine, [request("a", prompt)])
-    assert completion.policy_version == 13
+    assert completion.policy_version == 33
     assert gap(completion, prompt, right) < CLOSE
 
 
@@ -187,26 +194,30 @@ def test_a_conversation_that_does_not_fit_is_refused(engine):
         sample_all(engine, [request("a", prompt_of(MAX_TOKENS))])
 
 
-def test_a_cancelled_turn_frees_its_place(engine):
+def test_a_turn_that_is_cancelled_is_not_sampled_on(engine):
     async def run():
-        before = await count(engine, "vllm:request_success_total{", 'finished_reason="abort"')
-        turn = asyncio.create_task(engine.sample(request("long", prompt_of(20), new=LONG)))
-        await asyncio.sleep(0.1)
-        assert await count(engine, "vllm:num_requests_running") == 1
+        turn = asyncio.create_task(engine.sample(request("long", prompt_of(20), new=MAX_TOKENS - 100)))
+        await until(lambda share: share > 0.5, engine)
         turn.cancel()
         await asyncio.gather(turn, return_exceptions=True)
-        await asyncio.sleep(0.1)
-        running = await count(engine, "vllm:num_requests_running")
-        return running, await count(engine, "vllm:request_success_total{", 'finished_reason="abort"') - before
+        started = time.monotonic()
+        await until(lambda share: share < 0.2, engine)
+        return time.monotonic() - started
 
-    assert asyncio.run(run()) == (0, 1)
+    started = time.monotonic()
+    sample_all(engine, [request("whole", prompt_of(20), new=MAX_TOKENS - 100)])
+    assert asyncio.run(run()) < (time.monotonic() - started) / 2
 
 
-async def count(engine, name, label=""):
-    """A figure of the server's own."""
-    (client,) = engine._clients
-    lines = (await client._client().get("/metrics")).text.splitlines()
-    return sum(float(line.split()[-1]) for line in lines if line.startswith(name) and label in line)
+async def until(holds, engine):
+    """Wait for a share of a core that the servers take, within half a second."""
+    processes = [one for pid in engine.pids for one in (psutil.Process(pid), *psutil.Process(pid).children(True))]
+    async with asyncio.timeout(60):
+        while True:
+            before = sum(process.cpu_times().user for process in processes)
+            await asyncio.sleep(0.5)
+            if holds((sum(process.cpu_times().user for process in processes) - before) / 0.5):
+                return
 
 
 def test_a_server_that_is_killed_or_hangs_is_started_again_with_the_current_weights(world_policy, tmp_path):

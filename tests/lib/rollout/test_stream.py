@@ -85,6 +85,17 @@ def test_in_flight_weights_change_under_a_slow_group_and_the_others_are_taken_me
     assert [len(step) for step in taken] == [GROUPS] * STEPS
 
 
+def test_a_group_that_would_be_too_old_is_waited_for_unless_others_take_a_fraction_of_its_time():
+    steady = Player(lambda step, number: 0.12 if (step, number) == (0, 1) else 0.06)
+    taken = train(steady, ahead=1, in_flight=True)
+    assert (0, 1) in taken[0] + taken[1]
+    hung = Player(lambda step, number: 1.0 if (step, number) == (0, 1) else 0.06)
+    started = time.perf_counter()
+    taken = train(hung, ahead=1, in_flight=True)
+    assert (0, 1) not in taken[0] + taken[1]
+    assert time.perf_counter() - started > 1.0  # the last step takes what is left
+
+
 def test_what_breaks_a_group_is_raised_where_its_episodes_are_waited_for():
     player = Player(breaks=lambda step, number: (step, number) == (2, 0))
     with pytest.raises(OSError, match="the engine is gone"):
