@@ -23,7 +23,8 @@ PYTHON = os.environ.get("ROPEWALK_VLLM_PYTHON", VllmEngineSettings(type="vllm").
 pytestmark = [
     pytest.mark.vllm,
     pytest.mark.slow,
-    pytest.mark.xdist_group("vllm"),
+    pytest.mark.timeout(400),
+    pytest.mark.xdist_group("training"),  # servers and trainers take all cores there are
     pytest.mark.skipif(not (REPOSITORY / PYTHON).is_file(), reason="no vLLM: run `make vllm`"),
 ]
 NO_STOP = frozenset({-1})
@@ -222,7 +223,7 @@ async def until(holds, engine):
 
 def test_a_server_that_is_killed_or_hangs_is_started_again_with_the_current_weights(world_policy, tmp_path):
     new = changed(world_policy, 0.9)
-    wanted = settings(turn_timeout_s=8, restarts=2)
+    wanted = settings(turn_timeout_s=15, restarts=2)
     with VllmEngine(world_policy / "checkpoint", wanted, logs=tmp_path) as engine:
         asyncio.run(engine.update_weights(new.named_parameters(remove_duplicate=False), version=5))
         for harm in (signal.SIGKILL, signal.SIGSTOP):
