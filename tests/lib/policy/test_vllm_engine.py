@@ -232,10 +232,10 @@ def test_a_server_that_is_killed_or_hangs_is_started_again_with_the_current_weig
 
             async def run(pid=pid, harm=harm):
                 turns = [
-                    asyncio.create_task(engine.sample(request(f"{harm}{i}", prompt_of(30, i), new=200)))
+                    asyncio.create_task(engine.sample(request(f"{harm}{i}", prompt_of(30, i), new=800)))
                     for i in range(8)
                 ]
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(0.1)
                 # Only the server dies, and not what it has started; a hang is one of all of them.
                 hung = [*psutil.Process(pid).children(recursive=True)] if harm is signal.SIGSTOP else []
                 for process in [psutil.Process(pid), *hung]:
@@ -245,6 +245,8 @@ def test_a_server_that_is_killed_or_hangs_is_started_again_with_the_current_weig
             for number, completion in enumerate(asyncio.run(run())):
                 assert completion.policy_version == 5
                 assert gap(completion, prompt_of(30, number), new) < CLOSE
+            if engine.pids == [pid]:  # a busy machine let this process wait until the turns were over
+                asyncio.run(run())
             assert engine.pids != [pid]
             assert family and not any(map(lives, family))
         family = [process for pid in engine.pids for process in psutil.Process(pid).children(recursive=True)]
