@@ -59,7 +59,11 @@ def run_rank(main: Callable[[Job], None]) -> None:
     with contextlib.suppress(OSError):  # on a full disk the exit code alone tells
         last_word.write(folder)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    sys.exit(code)
+    # Not by way of the interpreter's end: there threads of the process group's have aborted ranks that were done.
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
+    os._exit(code)
 
 
 def _spec_path() -> Path:
