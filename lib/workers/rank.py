@@ -59,7 +59,12 @@ def run_rank(main: Callable[[Job], None]) -> None:
     with contextlib.suppress(OSError):  # on a full disk the exit code alone tells
         last_word.write(folder)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    sys.exit(code)
+    # Not by way of the interpreter's end, where threads of torch's process group can abort a process that is done: the
+    # launcher would then end the other ranks. What this leaves, a SIGKILL leaves as well.
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
+    os._exit(code)
 
 
 def _spec_path() -> Path:

@@ -23,7 +23,6 @@ from lib.sources.images.image_set import ImageStore
 from lib.workers.job import JobSpec
 from lib.workers.supervise import run_job
 
-STEPS_IN_ALL = 180
 pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("training")]
 
 ALIGN = {
@@ -34,6 +33,7 @@ ALIGN = {
     "caption_learning_rate": 1e-6,
     "caption_batch_size": 4,
 }
+STEPS_IN_ALL = ALIGN["word_steps"] + ALIGN["caption_steps"]
 
 
 @pytest.fixture(scope="module")

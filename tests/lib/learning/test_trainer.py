@@ -13,7 +13,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 STEP = """
-import json, sys
+import json, os, sys
 from pathlib import Path
 from lib.learning.token_batch import Sample, make_micro_batches
 from lib.learning.trainer import Trainer
@@ -32,7 +32,8 @@ tokens = [5, 6, 7, 8]
 batches = make_micro_batches([Sample(tokens, [False, True, True, True], [0.0] * 4, float(sys.argv[3]))], max_nodes=64)
 pull = lambda logprobs, batch: -(logprobs * batch.advantages).sum()
 loss, norm = trainer.step(batches, loss=pull, learning_rate=1e-3)
-print(json.dumps([loss, norm, [trainer.is_save_due(step=step) for step in (4, 5, 10)], len(passes)]))
+print(json.dumps([loss, norm, [trainer.is_save_due(step=step) for step in (4, 5, 10)], len(passes)]), flush=True)
+os._exit(0)  # as a rank ends
 """
 
 

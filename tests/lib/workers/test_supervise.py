@@ -48,6 +48,11 @@ def test_a_plain_process_is_rank_zero_of_one(make_spec, recorded, monkeypatch):
     assert recorded.updates == [(1, 1, "rank 0 of 1")]
 
 
+def test_a_rank_that_is_done_takes_no_other_down_whatever_the_interpreter_meets_at_its_end(make_spec, recorded):
+    run_job(make_spec("late_abort_job"), workers=TWO, progress=recorded)
+    assert recorded.updates == [(1, 1, "done")]
+
+
 def test_an_exception_in_one_rank_becomes_one_error_that_names_it(make_spec, monkeypatch):
     monkeypatch.setenv("TEST_ENDING", "ValueError")
     spec = make_spec("dying_job")
