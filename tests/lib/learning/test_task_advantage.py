@@ -48,9 +48,11 @@ def loss_of(samples):
     loss = policy_loss(
         logprobs,
         behaviour_logprobs=batch.behaviour_logprobs,
+        proximal_logprobs=batch.behaviour_logprobs,
         advantages=batch.advantages,
         clip_low=0.2,
         clip_high=0.28,
+        importance_cap=2.0,
     ).loss
     return loss.item()
 
