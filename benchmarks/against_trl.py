@@ -11,7 +11,8 @@ so that nobody may leave a group out and everybody trains on all that was sample
 TRL takes the work in each of the ways that it offers on the machine: weights in float32, the same under autocast to
 bfloat16, weights in bfloat16. The first round tries all of them; the others go on with the fastest. Every contestant
 has a process of its own in each round, and its second step counts, the first being for warming up. Ratios are medians
-over the rounds, by tokens, since everybody samples its own.
+over the rounds, by tokens, since everybody samples its own. "Of the ceiling" is the share of the machine's matrix
+multiplication in bfloat16 that a rollout's sampled tokens take, and a step's with training on its episodes.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.ceiling import READ, TRAINED, multiply, num_multiplied
 from benchmarks.warmed_up import WarmedUp, become_the_only_rank
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -282,6 +284,8 @@ def main() -> None:
         parser.error("--trl: the interpreter of an environment with TRL")
     chosen.trl = chosen.trl.absolute()
     names = [name for name, engine in OURS.items() if engine in chosen.engines]
+    ceiling = multiply()
+    print(f"ceiling: {ceiling / 1e9:,.0f} GFLOP/s in bfloat16", file=sys.stderr, flush=True)
     found: dict[str, list[dict[str, float]]] = {}
     for name in [*names, *TRL_WAYS]:
         if (measured := measure(chosen, name, 0)) is not None:
@@ -294,19 +298,27 @@ def main() -> None:
         for name in [*names, peer]:
             if (measured := measure(chosen, name, number)) is not None:
                 found[name].append(measured)
-    heads = ("", "s a rollout", "episodes/s", "sampled tokens/s", "times TRL's best", "s a step", "times TRL's best")
+    heads = ("", "s a rollout", "episodes/s", "sampled tokens/s", "times TRL's best", "of the ceiling")
+    heads += ("s a step", "times TRL's best", "of the ceiling")
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
+    weights = num_multiplied(WarmedUp.of(chosen.run).checkpoint)
     for name, rounds in found.items():
         of = statistics.median
         ratios = [
             [per_token(b, *what) / per_token(a, *what) for a, b in zip(rounds, found[peer], strict=False)]
             for what in (("rollout", "sampled"), ("step", "tokens"))
         ]
+        reading = [READ * weights * r["sampled"] for r in rounds]
+        training = [TRAINED * weights * r["tokens"] for r in rounds]
+        shares = [
+            of(work / r["rollout"] / ceiling for work, r in zip(reading, rounds, strict=True)),
+            of((a + b) / r["step"] / ceiling for a, b, r in zip(reading, training, rounds, strict=True)),
+        ]
         print(
             f"| {name} | {of([r['rollout'] for r in rounds]):.1f} "
             f"| {of([r['episodes'] / r['rollout'] for r in rounds]):.2f} "
-            f"| {of([r['sampled'] / r['rollout'] for r in rounds]):.0f} | {of(ratios[0]):.2f} "
-            f"| {of([r['step'] for r in rounds]):.1f} | {of(ratios[1]):.2f} |"
+            f"| {of([r['sampled'] / r['rollout'] for r in rounds]):.0f} | {of(ratios[0]):.2f} | {shares[0]:.1%} "
+            f"| {of([r['step'] for r in rounds]):.1f} | {of(ratios[1]):.2f} | {shares[1]:.1%} |"
         )
 
 

@@ -4,9 +4,10 @@
     python -m benchmarks.concurrency --fake [--concurrent 512 10000]
 
 With a run, its warmed-up policy plays training questions of the domain `knowledge` at temperature 1, as many at once
-as there are episodes. With --fake, an engine that answers at once takes the model's place: what is left is the driver
-(event loop, conversation, parsing, tools on an index of one page), told as milliseconds a turn, and the memory that an
-episode holds while all of them stand in the middle of a turn.
+as there are episodes; the last column is the share of the machine's matrix multiplication that reading the sampled
+tokens takes. With --fake, an engine that answers at once takes the model's place: what is left is the driver (event
+loop, conversation, parsing, tools on an index of one page), told as milliseconds a turn, and the memory that an episode
+holds while all of them stand in the middle of a turn.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ TURNS = 4
 
 
 def play_real(chosen: argparse.Namespace, number: int) -> str:
+    from benchmarks.ceiling import READ, multiply, num_multiplied
     from benchmarks.warmed_up import WarmedUp
     from lib.policy.engines import Engines
     from lib.policy.load import load_chat
@@ -55,7 +57,8 @@ def play_real(chosen: argparse.Namespace, number: int) -> str:
         seconds = time.perf_counter() - started
     sampled = sum(sum(episode.conversation.action_mask) for episode in episodes)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return f"| {len(episodes)} | {len(episodes) / seconds:.1f} | {sampled / seconds:.0f} | {peak:,.0f} |"
+    share = READ * num_multiplied(run.checkpoint) * sampled / seconds / multiply()
+    return f"| {len(episodes)} | {len(episodes) / seconds:.1f} | {sampled / seconds:.0f} | {peak:,.0f} | {share:.1%} |"
 
 
 class FakeEngine:
@@ -139,7 +142,7 @@ def main() -> None:
         parser.error("give --run STORE or --fake")
     heads = ("episodes", "ms a turn", "KiB held an episode", "lost")
     if not chosen.fake:
-        heads = ("episodes", "episodes/s", "tokens/s", "peak memory, MiB")
+        heads = ("episodes", "episodes/s", "tokens/s", "peak memory, MiB", "of the ceiling")
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}", flush=True)
     for number in chosen.concurrent or ((512, 10_000) if chosen.fake else (8, 32, 128, 512)):
         command = [sys.executable, "-m", "benchmarks.concurrency", *sys.argv[1:], "--one", str(number)]
