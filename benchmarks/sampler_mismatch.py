@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -81,8 +82,10 @@ def measure(chosen: argparse.Namespace, engine: str, precision: str) -> str:
     drift = sum(
         given != read
         for episode in episodes
-        if episode.id in witness.read
-        for given, read in zip(witness.read[episode.id], episode.conversation.tokens, strict=False)
+        # What comes after the last turn, an observation, no engine has been given.
+        for given, read in zip_longest(
+            witness.read[episode.id], episode.conversation.tokens[: len(witness.read[episode.id])]
+        )
     )
     turns = np.mean([episode.num_policy_turns for episode in episodes])
     return (
