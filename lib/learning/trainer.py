@@ -123,7 +123,9 @@ class Trainer:
             batch = batches[place if place < len(batches) else 0].to(self.device)
             weight = self.num_ranks / max(1.0, num_tokens) if place < len(batches) else 0.0
             self._engine.set_gradient_accumulation_boundary(place == passes - 1)
-            value = loss(self.logprobs(batch), batch) * weight
+            logprobs = self.logprobs(batch)
+            # Whoever measures in the loss must not count a repeated batch.
+            value = loss(logprobs, batch) * weight if weight else logprobs.sum() * 0.0
             self._engine.backward(value)
             total += value.item() / self.num_ranks
         norm = self._gradient_norm()

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import nn
 
+from lib.errors import EngineError
+
 
 class CastLinear(nn.Module):
     """A linear layer whose weight is kept in a lower precision."""
@@ -60,6 +62,7 @@ class InferenceCopy:
 
     def __init__(self, model: nn.Module, *, dtype: torch.dtype):
         self.module = model.eval().requires_grad_(False)
+        self._names = {name for name, _ in model.named_parameters(remove_duplicate=False)}
         if dtype != torch.float32:
             for parent in list(model.modules()):
                 for name, child in list(parent.named_children()):
@@ -76,6 +79,17 @@ class InferenceCopy:
 
     @torch.no_grad()
     def load_weights(self, weights: Iterable[tuple[str, torch.Tensor]]) -> None:
-        """Copy every named tensor; a weight that two layers share comes once under each name."""
+        """Copy every named tensor; a weight that two layers share comes once under each name.
+
+        Raises EngineError where one was not named, which would sample with its old numbers.
+        """
+        named = set()
         for name, tensor in weights:
             self._load[name](tensor)
+            named.add(name)
+        if missing := sorted(self._names - named):
+            raise EngineError(
+                f"An update of the weights names {len(named)} tensors and leaves {len(missing)} as they were.",
+                where=missing[0],
+                next_step="send all weights, tied ones under each of their names",
+            )

@@ -15,11 +15,12 @@ WEIGHTS = "model.safetensors"
 def save_weights(weights: Iterable[tuple[str, torch.Tensor]], path: Path, *, dtype: torch.dtype) -> None:
     """Write tensors to one safetensors file; of tied tensors, the name that comes first is kept."""
     kept: dict[str, torch.Tensor] = {}
-    seen: set[int] = set()
+    # Held until the end: the memory of a tensor that is gone may be the next one's, which is tied to nothing.
+    given: dict[int, torch.Tensor] = {}
     for name, tensor in weights:
-        if tensor.data_ptr() in seen:
+        if tensor.data_ptr() in given:
             continue
-        seen.add(tensor.data_ptr())
+        given[tensor.data_ptr()] = tensor
         kept[name] = tensor.to(dtype).contiguous().cpu()
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(kept, path, metadata={"format": "pt"})

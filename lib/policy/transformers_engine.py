@@ -64,6 +64,7 @@ class TransformersEngine:
         self._arrivals: list[tuple[SampleRequest, asyncio.Future[Completion]]] = []
         self._waiting: list[Session] = []  # have a slot, need their prompt computed
         self._driver: asyncio.Task[None] | None = None
+        self._num_updates = 0  # of the weights
         self.policy_version = 0
         self.num_prompt_tokens = 0  # computed in prefill passes
         self.num_passes = 0  # of decoding
@@ -74,6 +75,7 @@ class TransformersEngine:
         """See TrainedEngine. What slots hold of turns that have begun is computed again."""
         # No step in between gives way to the event loop, so that no pass sees half of it.
         self._runner.load_weights(weights)
+        self._num_updates += 1
         self._waiting = [*self._slots.forget(), *self._waiting]
         probed = [self._runner.logprobs(probe)] if probe else []  # while no slot holds anything
         if not self._slots:
@@ -109,8 +111,7 @@ class TransformersEngine:
         """Work until nothing is left to do; the next request starts it again."""
         try:
             while True:
-                for _ in range(YIELDS):
-                    await asyncio.sleep(0)
+                await _give_way()
                 self._admit()
                 num_waiting, num_decoding = len(self._waiting), len(self._slots.decoding)
                 if not num_waiting and not num_decoding:
@@ -118,7 +119,7 @@ class TransformersEngine:
                         continue
                     return
                 if num_waiting and (not num_decoding or num_waiting >= PREFILL_SHARE * (num_waiting + num_decoding)):
-                    self._prefill()
+                    await self._prefill()
                 if self._slots.decoding:
                     self._decode()
         except Exception as error:  # boundary: every waiting episode learns of the engine's failure
@@ -147,22 +148,39 @@ class TransformersEngine:
             self._waiting.append(session)
         self._arrivals = left
 
-    def _prefill(self) -> None:
-        """Compute waiting prompts in rounds; one that begins like another of its round copies that one first."""
+    async def _prefill(self) -> None:
+        """Compute waiting prompts in rounds; one that begins like another of its round copies that one first.
+
+        Gives way between passes, in which sessions may leave and weights may change.
+        """
         while self._waiting:
+            weights = self._num_updates
             leading: list[Session] = []
             following: list[Session] = []
             for session in self._waiting:
                 begins_alike = any(session.would_share(other) for other in leading)
                 (following if begins_alike else leading).append(session)
-            for batch in prefill_batches(leading):
-                self.num_prompt_tokens += sum(session.num_left - 1 for session in batch)
-                self._runner.prefill(batch)
-            for session in leading:
-                self._slots.join_decoding(session)
-            for session in following:
-                self._slots.copy_shared_prefix(session)
-            self._waiting = following
+            held_already = [session for session in leading if session.num_left <= 1]
+            for batch in [held_already, *prefill_batches(leading)]:
+                present = [session for session in batch if session in self._waiting]
+                self._compute(present)
+                await _give_way()
+                if self._num_updates != weights:
+                    break  # what was computed before counts no more, and is waiting again
+            else:
+                for session in following:
+                    if session in self._waiting:
+                        self._slots.copy_shared_prefix(session)
+
+    def _compute(self, batch: list[Session]) -> None:
+        """One pass over prompts, whose sessions decode from then on."""
+        missing = [session for session in batch if session.num_left > 1]
+        if missing:
+            self.num_prompt_tokens += sum(session.num_left - 1 for session in missing)
+            self._runner.prefill(missing)
+        for session in batch:
+            self._waiting.remove(session)
+            self._slots.join_decoding(session)
 
     def _decode(self) -> None:
         """One token or more for every decoding session."""
@@ -176,3 +194,8 @@ class TransformersEngine:
                 completion = Completion(session.sampled, session.logprobs, finish, session.policy_version)
                 if not session.future.done():
                     session.future.set_result(completion)
+
+
+async def _give_way() -> None:
+    for _ in range(YIELDS):
+        await asyncio.sleep(0)

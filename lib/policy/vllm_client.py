@@ -30,11 +30,13 @@ class VllmClient:
 
     Args:
         address: http://host:port, or the path of a Unix socket.
+        run: whose weights the server is to have; versions count within a run.
         max_requests: sent at once; further ones wait here.
     """
 
-    def __init__(self, address: str | Path, *, max_requests: int):
+    def __init__(self, address: str | Path, *, run: str, max_requests: int):
         self.address = address
+        self._run = run
         self._max_requests = max_requests
         self._loop: asyncio.AbstractEventLoop | None = None
         self._http: httpx.AsyncClient | None = None
@@ -58,7 +60,7 @@ class VllmClient:
         body = {"token_ids": request.prompt, "sampling_params": sampling}
         async with self._gate_of_this_loop():
             reply = await self._post("/inference/v1/generate", body, timeout_s=timeout_s)
-        return _read_completion(reply, self.address)
+        return self._read_completion(reply)
 
     async def logprobs(self, tokens: list[int], *, timeout_s: float) -> list[float]:
         """Log-probabilities of all tokens but the first, in nats, under the weights that the server has."""
@@ -94,7 +96,7 @@ class VllmClient:
 
     async def name_version(self, version: int, *, timeout_s: float) -> None:
         """Say which version the server's weights are; it says so of every token."""
-        await self._post("/update_weight_version", {"new_version": str(version)}, timeout_s=timeout_s)
+        await self._post("/update_weight_version", {"new_version": f"{self._run}:{version}"}, timeout_s=timeout_s)
 
     def _not_taken(self, file: WeightFile, reason: str) -> EngineError:
         return EngineError(
@@ -108,7 +110,7 @@ class VllmClient:
         try:
             await self.logprobs([1, 1], timeout_s=timeout_s)
             reply = await self._request("GET", "/weight_info", timeout_s=timeout_s)
-            return _number_of(reply["weight_version"])
+            return self._number_of(reply["weight_version"])
         except (ServerAwayError, EngineError, PolicyError, LookupError):
             return None
 
@@ -166,28 +168,36 @@ class VllmClient:
         )
         self._loop, self._gate = loop, asyncio.Semaphore(self._max_requests)
 
+    def _read_completion(self, reply: dict) -> Completion:
+        try:
+            (choice,) = reply["choices"]
+            tokens = choice["token_ids"]
+            logprobs = [entry["logprob"] for entry in choice["logprobs"]["content"]]
+            labels = [str(span["version"]) for span in choice["weight_versions"] or []]
+            finish = choice["finish_reason"]
+        except (LookupError, TypeError, ValueError) as error:
+            raise _unreadable(reply, self.address) from error
+        if finish not in tuple(Finish) or not tokens:
+            raise ServerAwayError(f"the turn was cut off: {finish}")
+        if len(tokens) != len(logprobs) or not labels:
+            raise _unreadable(reply, self.address)
+        versions = [self._number_of(label) for label in labels]
+        if UNKNOWN in versions:
+            label = labels[versions.index(UNKNOWN)]
+            if ":" not in label:
+                raise ServerAwayError("its weights are none that were sent: somebody has started it again")
+            raise EngineError(
+                f"Another run has sent its weights to the server while this one sampled: {label}.",
+                where=str(self.address),
+                kept="the steps before; no turn of other weights was trained on",
+                next_step="give every run servers of its own (engine.urls), and run again",
+            )
+        return Completion(tokens, logprobs, Finish(finish), versions[0])
 
-def _read_completion(reply: dict, address: str | Path) -> Completion:
-    try:
-        (choice,) = reply["choices"]
-        tokens = choice["token_ids"]
-        logprobs = [entry["logprob"] for entry in choice["logprobs"]["content"]]
-        versions = [_number_of(span["version"]) for span in choice["weight_versions"] or []]
-        finish = choice["finish_reason"]
-    except (LookupError, TypeError, ValueError) as error:
-        raise _unreadable(reply, address) from error
-    if finish not in tuple(Finish) or not tokens:
-        raise ServerAwayError(f"the turn was cut off: {finish}")
-    if len(tokens) != len(logprobs) or not versions:
-        raise _unreadable(reply, address)
-    if UNKNOWN in versions:
-        raise ServerAwayError("its weights are none that were sent: somebody has started it again")
-    return Completion(tokens, logprobs, Finish(finish), versions[0])
-
-
-def _number_of(version: str) -> int:
-    """The version that was sent; servers begin with a name of their own."""
-    return int(version) if version.isdecimal() else UNKNOWN
+    def _number_of(self, label: str) -> int:
+        """The version that this run has sent; servers begin with a name of their own, and other runs have theirs."""
+        run, _, version = label.rpartition(":")
+        return int(version) if run == self._run and version.isdecimal() else UNKNOWN
 
 
 def _unreadable(reply: object, address: str | Path) -> EngineError:

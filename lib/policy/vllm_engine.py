@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import shutil
 import time
+import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
@@ -27,6 +29,7 @@ from lib.policy.vllm_server import VllmServer
 from lib.policy.weight_file import WeightFile, read_weights, write_weight_file
 from lib.settings.policy import VllmEngineSettings
 from lib.workers.job_folders import SHARED_MEMORY, make_job_folder
+from lib.workers.process_tree import MARKER
 
 logger = logging.getLogger("ropewalk.vllm")
 
@@ -173,7 +176,8 @@ class VllmEngine:
                         where=str(client.address),
                         next_step="raise engine.turn_timeout_s if turns take that long",
                     ) from error
-                await self._repaired(client)
+                with contextlib.suppress(ServerAwayError):  # asked again, it is repaired again
+                    await self._repaired(client)
         raise AssertionError("every attempt returns or raises")
 
     async def _repaired(self, client: VllmClient) -> None:
@@ -267,11 +271,12 @@ class VllmEngine:
 
     def _open_servers(self, checkpoint: Path, logs: Path, gpu: str | None) -> None:
         wanted = self._settings
+        run = os.environ.get(MARKER) or uuid.uuid4().hex  # all ranks of a job name versions alike
         for url in wanted.urls:
-            self._clients.append(VllmClient(url.rstrip("/"), max_requests=wanted.max_concurrent))
+            self._clients.append(VllmClient(url, run=run, max_requests=wanted.max_concurrent))
         for number in range(0 if wanted.urls else wanted.servers):
             server = VllmServer(checkpoint, wanted, log=logs / f"vllm-{number}.log", gpu=gpu)
-            client = VllmClient(server.socket, max_requests=wanted.max_concurrent)
+            client = VllmClient(server.socket, run=run, max_requests=wanted.max_concurrent)
             self._own[client] = server
             self._clients.append(client)
             server.start()
@@ -290,7 +295,14 @@ class VllmEngine:
 def _folder_for_weights(settings: VllmEngineSettings, checkpoint: Path, logs: Path) -> Path:
     """Shared memory where servers of our own can read it and it holds two versions; else a folder on a disk."""
     if settings.weights_folder:
-        return Path(settings.weights_folder).expanduser()
+        folder = Path(settings.weights_folder).expanduser()
+        if not folder.is_dir():
+            raise EngineError(
+                "The folder for weights on their way to the servers is not there.",
+                where=str(folder),
+                next_step="make it, where both this machine and the servers see it, or set engine.weights_folder",
+            )
+        return folder
     if settings.urls or not SHARED_MEMORY.is_dir():
         return logs
     size = sum(file.stat().st_size for file in checkpoint.glob("*.safetensors"))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from lib.settings.section import Section
 
@@ -93,6 +94,18 @@ class VllmEngineSettings(SamplingSettings):
     """Seconds until a server must have taken new weights over."""
     restarts: int = Field(3, ge=0)
     """How often a job starts a server again that has ended or does not answer."""
+
+    @field_validator("urls")
+    @classmethod
+    def urls_name_servers(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        named = tuple(url.rstrip("/") for url in urls)
+        for url in named:
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError(f"{url!r} is no address of a server; for instance http://gpu-7:8000")
+        if len(set(named)) < len(named):
+            raise ValueError("a server is named twice")
+        return named
 
 
 EngineSettings = Annotated[TransformersEngineSettings | VllmEngineSettings, Field(discriminator="type")]
