@@ -10,9 +10,10 @@ so that nobody may leave a group out and everybody trains on all that was sample
 
 TRL takes the work in each of the ways that it offers on the machine: weights in float32, the same under autocast to
 bfloat16, weights in bfloat16. The first round tries all of them; the others go on with the fastest. Every contestant
-has a process of its own in each round, and its second step counts, the first being for warming up. Ratios are medians
-over the rounds, by tokens, since everybody samples its own. "Of the ceiling" is the share of the machine's matrix
-multiplication in bfloat16 that a rollout's sampled tokens take, and a step's with training on its episodes.
+has a process of its own in each round, and its second step counts, the first being for warming up: from the start of
+its first episode on, a rollout until the end of its last one, a step until its weights are in the engine. Ratios are
+medians over the rounds, by tokens, since everybody samples its own. "Of the ceiling" is the share of the machine's
+matrix multiplication in bfloat16 that a rollout's sampled tokens take, and a step's with training on its episodes.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.ceiling import READ, TRAINED, multiply, num_multiplied
+from benchmarks.versions import tell_versions
 from benchmarks.warmed_up import WarmedUp, become_the_only_rank
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -109,7 +111,7 @@ def run_ours(chosen: argparse.Namespace, engine: str) -> dict[str, float]:
     from lib.learning.reinforce_results import ReinforceResults
     from lib.policy.engines import Engines
     from lib.progress import Silent
-    from lib.rollout.stream import Ledger
+    from lib.rollout.stream import RolloutStream
     from lib.workers.job import Job
 
     settings, run = load(chosen, engine), WarmedUp.of(chosen.run)
@@ -121,19 +123,26 @@ def run_ours(chosen: argparse.Namespace, engine: str) -> dict[str, float]:
             learner, worlds=RandomRewards(learner.worlds, chosen.round), questions={"knowledge": questions}
         )
         results = ReinforceResults(job, learner.trainer, resumed_step=0)
-        with learner.open_stream(first=0, ledger=Ledger()) as stream:
+        begun, ended = {}, {}  # by step: the first group's start, the last one's end
+
+        async def play_group(question, step):
+            begun.setdefault(step, time.perf_counter())
+            episodes = await learner.play_group(question, step)
+            ended[step] = time.perf_counter()
+            return episodes
+
+        with RolloutStream(play_group, learner.questions_of, first=0, steps=STEPS, ahead=0, in_flight=False) as stream:
             learner.send_weights(stream, version=0)
             for step in range(STEPS):
-                before = time.perf_counter()
                 reinforce_step(learner, stream, step, results)
-                seconds = time.perf_counter() - before
+            # Groups of the last step began before the step before it was done with its rows and files.
+            seconds = time.perf_counter() - begun[STEPS - 1]
         import pyarrow.parquet as pq
 
-        row = json.loads((Path(name) / "steps-0.jsonl").read_text().splitlines()[-1])
         episodes = pq.read_table(sorted((Path(name) / "episodes").iterdir())[-1])
     return {
         "episodes": len(episodes),
-        "rollout": row["seconds_rollout"],
+        "rollout": ended[STEPS - 1] - begun[STEPS - 1],
         "step": seconds,
         "sampled": sum(map(sum, episodes["action_mask"].to_pylist())),
         "tokens": sum(map(len, episodes["tokens"].to_pylist())),
@@ -285,7 +294,11 @@ def main() -> None:
     chosen.trl = chosen.trl.absolute()
     names = [name for name, engine in OURS.items() if engine in chosen.engines]
     ceiling = multiply()
-    print(f"ceiling: {ceiling / 1e9:,.0f} GFLOP/s in bfloat16", file=sys.stderr, flush=True)
+    asked = "import importlib.metadata as m; print(m.version('trl'))"
+    trl = subprocess.run([chosen.trl, "-c", asked], capture_output=True, text=True, check=True).stdout.strip()
+    print(
+        f"{tell_versions(trl=trl)}; seeds 0 to {chosen.rounds - 1}; ceiling {ceiling / 1e9:,.0f} GFLOP/s\n", flush=True
+    )
     found: dict[str, list[dict[str, float]]] = {}
     for name in [*names, *TRL_WAYS]:
         if (measured := measure(chosen, name, 0)) is not None:

@@ -4,8 +4,9 @@
         [--slow 0.0] [--rows ROW ...] [--set K=V]
 
 STORE has a run of that profile with the domain `knowledge`, whose warmed-up policy every row starts from. A row is a
-process of its own that reinforces it on that domain for `reinforce.steps` steps, with tools that take so many seconds
-a call (the share --slow of them ten times as long), and then answers validation questions greedily:
+process of its own that reinforces it on that domain for `reinforce.steps` steps of eight groups of eight episodes, with
+tools that take so many seconds a call (the share --slow of them ten times as long), and then answers held-out questions
+greedily. The rows of one seed follow each other before the next seed's, since a machine's speed changes by the hour.
 
     one by one    calls of all episodes wait for each other, then the step trains
     sync          calls side by side, then the step trains
@@ -14,7 +15,8 @@ a call (the share --slow of them ten times as long), and then answers validation
     async         the same, and weights change under the episodes instead of waiting for them
 
 Prints seconds a step and of it those that the trainer waits for episodes, how many times as fast as the row above and
-as sync, and the accuracy over all seeds with a 95 % interval.
+as sync (medians over seeds), the accuracy over all seeds, and how far it is from that of sync on the same questions
+and seeds, with 95 % intervals for which both questions and seeds are drawn again.
 """
 
 from __future__ import annotations
@@ -35,11 +37,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.versions import tell_versions
 from benchmarks.warmed_up import WarmedUp, become_the_only_rank
-from lib.bootstrap import bootstrap_mean
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TAIL = 10.0  # times as long takes a slow call
+GROUPS, GROUP = 8, 8
+RESAMPLES = 2000
 
 
 class Way(NamedTuple):
@@ -68,7 +72,8 @@ class SlowEnvironment:
 
     async def step(self, calls):
         async with self._worlds.lock or nullcontext():
-            await asyncio.sleep(sum(self._worlds.draw_latency() for _ in calls))
+            latencies = [self._worlds.draw_latency() for _ in calls]
+            await asyncio.sleep(sum(latencies) if self._worlds.lock else max(latencies, default=0.0))
         return await self._inner.step(calls)
 
 
@@ -106,7 +111,9 @@ def reinforce(chosen: argparse.Namespace) -> dict[str, object]:
     from lib.settings.load import load_settings
     from lib.workers.job import Job
 
-    settings = load_settings(chosen.profile, [*chosen.settings, f"reinforce.mode={WAYS[chosen.row].mode}"], chosen.seed)
+    size = [f"reinforce.groups={GROUPS}", f"reinforce.group_size={GROUP}"]
+    mode = f"reinforce.mode={WAYS[chosen.row].mode}"
+    settings = load_settings(chosen.profile, [*size, *chosen.settings, mode], chosen.seed)
     run = WarmedUp.of(chosen.run)
     with tempfile.TemporaryDirectory() as name, Engines(settings.engine, logs=Path(name)) as engines:
         job = Job(settings, run.inputs, Path(name), Path(name), chosen.seed, 0, 1, Silent())
@@ -129,7 +136,7 @@ def reinforce(chosen: argparse.Namespace) -> dict[str, object]:
                 reinforce_step(learner, stream, step, results)
             seconds = time.perf_counter() - started
         episodes = collect_episodes(
-            run.questions("validation", chosen.questions),
+            run.questions("test", chosen.questions),
             samples=1,
             seed=0,
             engine=learner.engine,
@@ -157,24 +164,42 @@ def measure(chosen: argparse.Namespace, row: str, latency: float, seed: int) -> 
 
 def table(chosen: argparse.Namespace) -> Iterator[str]:
     heads = ("latency, s", "", "s a step", "s waited", "times the row above", "times sync", "staleness, steps")
-    heads += ("validation accuracy",)
+    heads += ("held-out accuracy", "points beside sync")
     yield f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}"
     for latency in chosen.latencies:
-        seconds_of: dict[str, float] = {}
-        for row in chosen.rows:
-            found = [measure(chosen, row, latency, seed) for seed in chosen.seeds]
-            seconds = float(np.mean([one["seconds"] for one in found]))
-            correct = np.array([one["correct"] for one in found], dtype=float)  # [seeds, questions]
-            share = bootstrap_mean(correct.mean(axis=0), resamples=2000, seed=0, is_share=True)
-            staleness = np.mean([one["staleness"] for one in found])
-            waited = np.mean([one["waited"] for one in found])
-            above = f"{[*seconds_of.values()][-1] / seconds:.2f}" if seconds_of else ""
-            seconds_of[row] = seconds
-            faster = f"{seconds_of['sync'] / seconds:.2f}" if "sync" in seconds_of else ""
-            yield (
-                f"| {latency:g} | {row} | {seconds:.2f} | {waited:.2f} | {above} | {faster} | {staleness:.1f} "
-                f"| {share.value:.1%} ({share.low:.1%} to {share.high:.1%}) |"
-            )
+        found: dict[str, list[dict[str, object]]] = {row: [] for row in chosen.rows}
+        for seed in chosen.seeds:
+            for row in chosen.rows:
+                found[row].append(measure(chosen, row, latency, seed))
+        above = None
+        for row, runs in found.items():
+            correct = np.array([run["correct"] for run in runs], dtype=float)  # [seeds, questions]
+            cells = [f"{latency:g}", row]
+            cells += [f"{np.median([run[key] for run in runs]):.2f}" for key in ("seconds", "waited")]
+            cells += [times(runs, found.get(above)), times(runs, found.get("sync"))]
+            cells += [f"{np.mean([run['staleness'] for run in runs]):.1f}", tell(correct, "{:.1%}")]
+            other = found.get("sync")
+            beside = np.array([run["correct"] for run in other], dtype=float) if other and row != "sync" else None
+            cells += ["" if beside is None else tell(100 * (correct - beside), "{:+.1f}")]
+            yield f"| {' | '.join(cells)} |"
+            above = row
+
+
+def times(runs: list[dict[str, object]], others: list[dict[str, object]] | None) -> str:
+    """By how much the runs are faster than the others of the same seeds; the median."""
+    if others is None:
+        return ""
+    return f"{np.median([b['seconds'] / a['seconds'] for a, b in zip(runs, others, strict=True)]):.2f}"
+
+
+def tell(values: np.ndarray, form: str) -> str:
+    """The mean of ``values`` [seeds, questions] and where 95 % of the means lie when both are drawn again."""
+    draw = np.random.default_rng(0)
+    means = [
+        values[np.ix_(*[draw.integers(size, size=size) for size in values.shape])].mean() for _ in range(RESAMPLES)
+    ]
+    low, high = np.quantile(means, [0.025, 0.975])
+    return f"{form.format(values.mean())} ({form.format(low)} to {form.format(high)})"
 
 
 def main() -> None:
@@ -195,6 +220,7 @@ def main() -> None:
     if chosen.row:
         print(json.dumps(reinforce(chosen)))
         return
+    print(f"{tell_versions()}; seeds {chosen.seeds}\n")
     for line in table(chosen):
         print(line, flush=True)
 

@@ -23,6 +23,8 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.versions import tell_versions
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 TURNS = 4
 
@@ -143,7 +145,7 @@ def main() -> None:
     heads = ("episodes", "ms a turn", "KiB held an episode", "lost")
     if not chosen.fake:
         heads = ("episodes", "episodes/s", "tokens/s", "peak memory, MiB", "of the ceiling")
-    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}", flush=True)
+    print(f"{tell_versions()}; seed 0\n\n| {' | '.join(heads)} |\n|{'---|' * len(heads)}", flush=True)
     for number in chosen.concurrent or ((512, 10_000) if chosen.fake else (8, 32, 128, 512)):
         command = [sys.executable, "-m", "benchmarks.concurrency", *sys.argv[1:], "--one", str(number)]
         subprocess.run(command, cwd=REPOSITORY, check=True)

@@ -26,6 +26,8 @@ from pathlib import Path
 import psutil
 import torch
 
+from benchmarks.versions import tell_versions
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 WAYS = ("all logits", "all logits, layers recomputed", "chunks", "chunks, layers recomputed")
 GIB = 2**30
@@ -104,6 +106,7 @@ def main() -> None:
     if chosen.way:
         print(json.dumps(measure(chosen, chosen.way, chosen.lengths[0])))
         return
+    print(f"{tell_versions()}; seed 0\n")
     print(f"| tokens | {' | '.join(WAYS)} |\n|{'---|' * (1 + len(WAYS))}")
     for length in chosen.lengths:
         cells = [measure_apart(chosen, way, length) for way in WAYS]

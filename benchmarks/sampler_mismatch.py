@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.versions import tell_versions
 from benchmarks.warmed_up import WarmedUp
 from lib.learning.action_logprobs import ActionLogProbs
 from lib.learning.token_batch import Sample, make_micro_batches
@@ -119,6 +120,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="K=V")
     chosen = parser.parse_args()
     chosen.run = chosen.run.absolute()
+    print(f"{tell_versions()}; seed 0\n")
     heads = ("engine", "precision", "episodes", "turns", "action tokens", "mean", "99.9 %", "largest", "drift", "s")
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
     for engine in chosen.engines:

@@ -33,7 +33,7 @@ STEPS = Contract(
             required("importance_p99", pa.float64()),
             required("truncated_share", pa.float64()),
             required("clipped_share", pa.float64()),
-            # optimizer steps between the oldest turn of an episode and the step, over those trained on
+            # steps between the oldest turn of an episode and the step, over those trained on
             required("staleness_mean", pa.float64()),
             required("staleness_max", pa.int32()),
             required("probe_gap", pa.float64()),  # mean |log p trainer - log p engine| on a fixed text after the step

@@ -13,7 +13,9 @@ import json
 import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from functools import partial
 
 from pydantic import BaseModel, ValidationError
 from tenacity import AsyncRetrying, retry_if_not_exception_type, stop_after_attempt, wait_random_exponential
@@ -23,6 +25,7 @@ from lib.environments.tools import Tool, ToolError, ToolReport
 from lib.settings.environment import EnvironmentSettings, ToolSettings
 
 LONGEST_PAUSE_S = 10.0
+THREADS = 32  # for functions that block
 
 
 class ToolDesk:
@@ -39,6 +42,9 @@ class ToolDesk:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._places: dict[str, asyncio.Semaphore] = {}
         self._flights: dict[str, asyncio.Future[Content]] = {}  # calls of pure tools that are being made
+        # Of their own: tools that hang in the threads that asyncio has for everybody would hang the engine, too.
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="tool")
+        self._free_threads = asyncio.Semaphore(THREADS)
         self._known: defaultdict[str, OrderedDict[str, Content]] = defaultdict(OrderedDict)  # by tool
 
     async def call_all(self, tools: Mapping[str, Tool], calls: Sequence[ToolCall], *, scope: str) -> list[CallResult]:
@@ -112,7 +118,18 @@ class ToolDesk:
             reraise=True,
         )
         async with self._place_of(tool.name, wanted):
-            return await attempts(_run, tool.run, arguments, wanted.timeout_s or self._timeout_s)
+            return await attempts(self._run, tool.run, arguments, wanted.timeout_s or self._timeout_s)
+
+    async def _run(
+        self, function: Callable[[BaseModel], Awaitable[Content] | Content], arguments: BaseModel, timeout_s: float
+    ) -> Content:
+        if _is_async(function):
+            return await asyncio.wait_for(function(arguments), timeout_s)
+        await self._free_threads.acquire()
+        work = asyncio.get_running_loop().run_in_executor(self._threads, function, arguments)
+        # Not when the call's time is up: until the function returns, nobody else can have its thread.
+        work.add_done_callback(partial(_free, self._free_threads))
+        return await asyncio.wait_for(asyncio.shield(work), timeout_s)
 
     def _place_of(self, name: str, wanted: ToolSettings) -> asyncio.Semaphore | nullcontext[None]:
         if wanted.limit is None:
@@ -126,14 +143,15 @@ class ToolDesk:
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._loop, self._places, self._flights = loop, {}, {}
+            self._free_threads = asyncio.Semaphore(THREADS)
 
 
-async def _run(
-    function: Callable[[BaseModel], Awaitable[Content] | Content], arguments: BaseModel, timeout_s: float
-) -> Content:
-    if inspect.iscoroutinefunction(function):
-        return await asyncio.wait_for(function(arguments), timeout_s)
-    return await asyncio.wait_for(asyncio.to_thread(function, arguments), timeout_s)
+def _is_async(function: Callable[[BaseModel], object]) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+
+
+def _free(places: asyncio.Semaphore, _: asyncio.Future[Content]) -> None:
+    places.release()
 
 
 def _first_fault(error: ValidationError) -> str:

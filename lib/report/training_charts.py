@@ -69,7 +69,7 @@ PANELS = (
         "would sample much more often; a few are fine.",
     ),
     Panel(
-        "Staleness, optimizer steps",
+        "Staleness, steps",
         "reinforce",
         {"staleness_mean": "mean", "staleness_max": "largest"},
         "By how many steps the policy that learned was ahead of the one that had sampled an episode's oldest turn; 0 "

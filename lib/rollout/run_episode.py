@@ -72,7 +72,7 @@ async def run_episode(
     finally:
         engine.release(episode.id)
     episode.seconds = time.perf_counter() - started
-    await _judge(episode, question, world)
+    await _judge(episode, question, world, limits)
     return episode
 
 
@@ -162,13 +162,16 @@ def _fault_of(results: list[CallResult], answer: str | None) -> str:
     return refused[0].removeprefix("Error: ") if refused else ""
 
 
-async def _judge(episode: Episode, question: Question, world: World) -> None:
+async def _judge(episode: Episode, question: Question, world: World, limits: EpisodeLimits) -> None:
     """Fill in correctness, form and reward."""
     episode.well_formed = episode.status is EpisodeStatus.ANSWERED and episode.num_malformed == 0
     num_calls = sum(result.status is CallStatus.OK for _, result in episode.calls)
     outcome = Outcome(episode.answer, episode.well_formed, tuple(episode.queries), num_calls)
     try:
-        verdict = await world.judge(question, outcome)
+        async with asyncio.timeout(limits.seconds):
+            verdict = await world.judge(question, outcome)
+    except TimeoutError:
+        _break(episode, TimeoutError(f"no verdict within {limits.seconds:g} s"))
     except Exception as error:  # boundary: as above
         _break(episode, error)
     else:

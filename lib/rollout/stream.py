@@ -69,7 +69,7 @@ class RolloutStream:
         questions_of: the questions of a step.
         first: step that the run begins with, and version of the weights that it begins with.
         steps: end of the run.
-        ahead: optimizer steps by which sampling may run ahead of training.
+        ahead: steps by which sampling may run ahead of training.
         in_flight: whether weights change while episodes go on; otherwise those that have begun end first.
         ledger: of the run that is resumed.
     """

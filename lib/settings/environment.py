@@ -50,6 +50,12 @@ class McpAddress(Section):
     """Seconds until it must answer."""
 
 
+# Those that agents have of the project itself, by domain.
+TOOLS = {
+    "knowledge": ("search", "open"),
+    "sql": ("run_sql", "describe", "sample"),
+    "vision": ("look_again", "confirm"),
+}
 McpSettings = Annotated[McpCommand | McpAddress, Field(discriminator="type")]
 
 
@@ -61,7 +67,8 @@ class ToolSettings(Section):
     timeout_s: float | None = Field(None, gt=0)
     """Seconds before a call counts as failed; default: environment.tool_timeout_s."""
     retries: int = Field(2, ge=0)
-    """Further attempts at a call that broke or was too slow, after growing pauses, of a tool that leaves no trace."""
+    """Further attempts at a call that broke or was too slow, after growing pauses: of search and open, and of tools
+    whose MCP server says that they only read."""
     known_results: int = Field(4096, ge=0)
     """Results that are kept of a tool whose equal calls give equal results; 0 keeps none."""
 

@@ -62,8 +62,8 @@ class ReinforceSettings(Section):
     the next one's episodes are sampled, by the policy of now. async: sampling runs ahead by max_staleness, and
     weights change while episodes go on."""
     max_staleness: int = Field(2, ge=1)
-    """In the mode async: optimizer steps between the weights that sampled a turn and those that learn from it; older
-    turns are not trained on."""
+    """In the mode async: steps between the weights that sampled a turn and those that learn from it; older turns are
+    not trained on. A step has reinforce.mini_batches optimizer steps."""
     groups: int = Field(6, ge=1)
     """Questions a step, over all ranks."""
     group_size: int = Field(8, ge=2)
@@ -123,7 +123,7 @@ class ReinforceSettings(Section):
 
     @property
     def ahead(self) -> int:
-        """Optimizer steps by which sampling may run ahead of training."""
+        """Steps by which sampling may run ahead of training."""
         return {"sync": 0, "one_step_off": 1, "async": self.max_staleness}[self.mode]
 
     @model_validator(mode="after")

@@ -19,6 +19,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from lib.errors import SettingsError
+from lib.settings.environment import TOOLS
 from lib.settings.settings import Settings
 
 PROFILES = Path(__file__).parent / "profiles"
@@ -63,6 +64,21 @@ def _check_across(settings: Settings, profile: str) -> None:
             "engine.type = 'vllm' samples no episodes about images, and synthesis.domains names 'vision'.",
             where=_place(profile),
             next_step="set engine.type=transformers, or leave 'vision' out of synthesis.domains",
+        )
+    if settings.environment.mcp and "knowledge" not in settings.synthesis.domains:
+        raise SettingsError(
+            "environment.mcp gives agents further tools for questions of the domain 'knowledge', which "
+            "synthesis.domains leaves out.",
+            where=_place(profile),
+            next_step="add 'knowledge' to synthesis.domains, or leave environment.mcp out",
+        )
+    known = [tool for tools in TOOLS.values() for tool in tools]
+    # A server's tools are known once it is asked.
+    if not settings.environment.mcp and (unknown := sorted(settings.environment.tools.keys() - {*known})):
+        raise SettingsError(
+            f"environment.tools.{unknown[0]} is for a tool that there is not; known are {', '.join(known)}.",
+            where=_place(profile),
+            next_step="correct the name",
         )
     if settings.environment.episode_timeout_s >= settings.workers.silence_timeout_s:
         raise SettingsError(

@@ -18,7 +18,7 @@ from lib.environments.remote_tools import RemoteTools
 from lib.environments.search import SearchEnvironment
 from lib.environments.tool_desk import ToolDesk
 from lib.errors import ToolServerError
-from lib.settings.environment import EnvironmentSettings
+from lib.settings.environment import TOOLS, EnvironmentSettings
 
 SERVER = Path(__file__).parents[2] / "tool_server.py"
 STDIO = {"type": "stdio", "command": sys.executable, "arguments": [str(SERVER), "stdio"]}
@@ -84,7 +84,7 @@ def test_an_agent_is_told_of_a_servers_tools_and_calls_them(transport, address):
             )
         )
         assert "capital(country): The capital of a country." in start.messages[0].content
-        assert [tool["function"]["name"] for tool in start.tools] == ["search", "open", "capital", "wait"]
+        assert [tool["function"]["name"] for tool in start.tools] == [*TOOLS["knowledge"], "capital", "wait"]
         assert [result.content for result in results[:2]] == ["Reykjavik", "Santiago"]
         assert results[2].status is CallStatus.OK and "no such country: Atlantis" in results[2].content
         assert results[3].status is CallStatus.REFUSED and "'country' is a required property" in results[3].content

@@ -10,7 +10,7 @@ import pytest
 
 from lib.environments.environment import CallStatus, Question, ToolCall
 from lib.environments.sql import SqlEnvironment
-from lib.settings.environment import EnvironmentSettings
+from lib.settings.environment import TOOLS, EnvironmentSettings
 from lib.sources.sql.executor.pool import Pool
 from lib.sources.sql.read import read_database
 from tests.small_databases import ENDLESS, MUSIC, kill_busy_worker, write_duckdb, write_sqlite
@@ -55,7 +55,7 @@ def test_the_opening_names_the_engine_the_tools_and_the_tables_and_not_the_answe
     assert (system.role, user.role) == ("system", "user")
     assert {"sqlite": "one SQLite query", "duckdb": "one DuckDB query"}[music.dialect] in system.content
     assert user.content == "Tables: singer, song\nWho sings?"
-    assert [tool["function"]["name"] for tool in start.tools] == ["run_sql", "describe", "sample"]
+    assert [tool["function"]["name"] for tool in start.tools] == [*TOOLS["sql"]]
 
 
 def test_a_result_is_its_header_and_its_rows(music, pool):

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from lib.environments.environment import CallStatus, ToolCall
-from lib.environments.tool_desk import ToolDesk
+from lib.environments.tool_desk import THREADS, ToolDesk
 from lib.environments.tools import Tool, ToolError, ToolReport
 from lib.settings.environment import EnvironmentSettings
 
@@ -130,15 +130,45 @@ def test_a_failure_is_not_remembered():
     assert [ask(chosen, tools, "a")[0].status for _ in range(2)] == [CallStatus.FAILED, CallStatus.OK]
 
 
-def test_a_function_that_is_not_asynchronous_runs_in_a_thread():
+def test_functions_that_are_not_asynchronous_run_in_threads_side_by_side():
+    together = threading.Barrier(4)
+
     def slow(arguments):
-        time.sleep(0.05)
+        together.wait(20)
         return threading.current_thread().name
 
-    started = time.perf_counter()
-    names = {result.content for result in ask(desk(), tools_of(slow), *"abcd")}
-    assert time.perf_counter() - started < 0.19
-    assert threading.current_thread().name not in names
+    results = ask(desk(timeout_s=30), tools_of(slow), *"abcd")
+    assert len({result.content for result in results} - {threading.current_thread().name}) == 4
+
+
+def test_a_call_s_time_begins_when_it_has_a_thread():
+    def slow(arguments):
+        time.sleep(1.0)
+        return "!"
+
+    results = ask(desk(timeout_s=2.5), tools_of(slow), *map(str, range(4 * THREADS)))
+    assert {result.status for result in results} == {CallStatus.OK}
+
+
+def test_functions_that_hang_take_no_thread_from_anybody_else():
+    hung = threading.Event()
+
+    async def run():
+        chosen, tools = desk(timeout_s=0.1), tools_of(lambda arguments: hung.wait(60) and "!")
+        calls = [chosen.call(tools, ToolCall("t", {}), scope="") for _ in range(THREADS)]
+        results = await asyncio.gather(*calls)
+        assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 30) == "free"
+        return results
+
+    try:
+        assert {result.status for result in asyncio.run(run())} == {CallStatus.FAILED}
+    finally:
+        hung.set()
+
+
+def test_an_object_whose_call_is_asynchronous_is_no_function_that_blocks():
+    (result,) = ask(desk(), tools_of(Counted()), "a")
+    assert result.content == "a!"
 
 
 def test_calls_of_one_turn_are_side_by_side_only_where_they_leave_no_trace():

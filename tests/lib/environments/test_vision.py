@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lib.environments.environment import CallStatus, ImageRef, Question, ToolCall, join_lines, parts_of, text_of
 from lib.environments.vision import LEAST_SIDE, VisionEnvironment
-from lib.settings.environment import EnvironmentSettings
+from lib.settings.environment import TOOLS, EnvironmentSettings
 
 
 @dataclass
@@ -37,7 +37,7 @@ def test_an_episode_opens_with_the_pictures_in_order(environment):
     opening = asyncio.run(environment.start(QUESTION, 0))
     user = opening.messages[-1].content
     assert user == ("Picture 1: ", ImageRef("a"), "\n", "Picture 2: ", ImageRef("b"), "\n", "Which?")
-    assert [tool["function"]["name"] for tool in opening.tools] == ["look_again", "confirm"]
+    assert [tool["function"]["name"] for tool in opening.tools] == [*TOOLS["vision"]]
 
 
 def test_a_picture_is_seen_again_whole_or_in_part(environment):

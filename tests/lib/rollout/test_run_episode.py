@@ -180,6 +180,17 @@ def test_an_episode_that_never_ends_becomes_a_row_at_its_deadline(chat, world):
     assert engine.released == [episode.id]
 
 
+def test_a_judge_that_never_ends_makes_a_row_too(chat, world_graph):
+    class HungWorld(SearchWorld):
+        async def judge(self, question, outcome):
+            await asyncio.sleep(3600)
+
+    hung = HungWorld(PageIndex.load(world_graph), EnvironmentSettings())
+    episode, _ = play([RIGHT], chat, hung, seconds=0.3)
+    assert episode.status is EpisodeStatus.FAILED
+    assert episode.error == "TimeoutError: no verdict within 0.3 s"
+
+
 def test_an_engine_that_cannot_sample_at_all_ends_the_collection(chat, world):
     engine = ScriptedEngine(chat, [EngineError("no server samples any more")])
     with pytest.raises(EngineError):

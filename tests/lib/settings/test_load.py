@@ -48,6 +48,9 @@ def test_a_user_s_own_toml_is_a_profile(tmp_path):
     assert load_settings(str(path)).reinforce.steps == 3
 
 
+MCP = ["environment.mcp.mine.type=http", "environment.mcp.mine.url=http://localhost:8000/mcp"]
+
+
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
@@ -77,6 +80,10 @@ def test_a_user_s_own_toml_is_a_profile(tmp_path):
         (["demonstrate.min_trained_share=0.9", "demonstrate.max_trained_share=0.1"], ["no episodes could pass"]),
         (["reinforce.steps=3", "reinforce.trajectory_every=3"], ["leave one checkpoint", "raise steps or lower"]),
         (["reinforce.steps=1"], ["leave one checkpoint"]),
+        (["environment.tools.serch.limit=2"], ["environment.tools.serch", "search, open, run_sql"]),
+        (["synthesis.domains=['sql']", *MCP], ["environment.mcp", "'knowledge'", "leaves out"]),
+        (["engine.type=vllm", "engine.urls=['gpu-7:8000']"], ["engine.urls", "'gpu-7:8000' is no address"]),
+        (["engine.type=vllm", "engine.urls=['http://a:1', 'http://a:1/']"], ["engine.urls", "named twice"]),
         (["steps"], ["section.key=value"]),
         (["=3"], ["section.key=value"]),
     ],
