@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
+import subprocess
 import tempfile
 import time
 
+import httpx
 import psutil
 import pytest
 import torch
@@ -16,14 +19,17 @@ from lib.errors import EngineError, PolicyError
 from lib.policy.engine import Finish, SampleRequest
 from lib.policy.load import load_model
 from lib.policy.vllm_engine import VllmEngine
-from lib.policy.vllm_server import REPOSITORY
+from lib.policy.vllm_server import EXTENSION, REPOSITORY
 from lib.settings.policy import VllmEngineSettings
+from lib.workers.launch import free_port
+from lib.workers.process_tree import MARKER
+from tests.served import wait
 
 PYTHON = os.environ.get("ROPEWALK_VLLM_PYTHON", VllmEngineSettings(type="vllm").python)
 pytestmark = [
     pytest.mark.vllm,
     pytest.mark.slow,
-    pytest.mark.timeout(400),
+    pytest.mark.timeout(600),
     pytest.mark.xdist_group("training"),  # servers and trainers take all cores there are
     pytest.mark.skipif(not (REPOSITORY / PYTHON).is_file(), reason="no vLLM: run `make vllm`"),
 ]
@@ -225,7 +231,7 @@ async def until(holds, engine):
 
 def test_a_server_that_is_killed_or_hangs_is_started_again_with_the_current_weights(world_policy, tmp_path):
     new = changed(world_policy, 0.9)
-    wanted = settings(turn_timeout_s=15, restarts=2)
+    wanted = settings(turn_timeout_s=15, update_timeout_s=20, restarts=3)
     with VllmEngine(world_policy / "checkpoint", wanted, logs=tmp_path) as engine:
         asyncio.run(engine.update_weights(new.named_parameters(remove_duplicate=False), version=5))
         for harm in (signal.SIGKILL, signal.SIGSTOP):
@@ -251,6 +257,16 @@ def test_a_server_that_is_killed_or_hangs_is_started_again_with_the_current_weig
                 asyncio.run(run())
             assert engine.pids != [pid]
             assert family and not any(map(lives, family))
+
+        # One that hangs while it is to take weights over has them when it is there again.
+        (pid,) = engine.pids
+        for process in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
+            process.send_signal(signal.SIGSTOP)
+        newer = changed(world_policy, 0.7)
+        asyncio.run(engine.update_weights(newer.named_parameters(remove_duplicate=False), version=6))
+        (completion,) = sample_all(engine, [request("after", prompt_of(30))])
+        assert completion.policy_version == 6 and gap(completion, prompt_of(30), newer) < CLOSE
+        assert engine.pids != [pid]
         family = [process for pid in engine.pids for process in psutil.Process(pid).children(recursive=True)]
     assert family and not any(map(lives, family))
 
@@ -260,6 +276,88 @@ def lives(process):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+@pytest.fixture(scope="module")
+def addresses(world_policy, tmp_path_factory):
+    """Of two servers that somebody has started, as docs/learning.md says."""
+    logs, ports = tmp_path_factory.mktemp("given"), [free_port(), free_port()]
+    options = ["--enable-scale-out", "--logprobs-mode", "processed_logprobs", "--worker-extension-cls", EXTENSION]
+    options += ["--model", str(world_policy / "checkpoint"), "--dtype", "float32", "--max-model-len", "1000"]
+    command = [str(REPOSITORY / PYTHON), "-m", "vllm.entrypoints.openai.api_server", "--enforce-eager", *options]
+    added = {"PYTHONPATH": str(REPOSITORY), "VLLM_SERVER_DEV_MODE": "1", "VLLM_CPU_KVCACHE_SPACE": "1"}
+    processes = [
+        subprocess.Popen(
+            [*command, "--host", "127.0.0.1", "--port", str(port)],
+            env=os.environ | added | {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"},
+            cwd=logs,
+            stdout=(logs / f"{port}.log").open("w"),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        for port in ports
+    ]
+    try:
+        for port, process in zip(ports, processes, strict=True):
+            wait(lambda port=port: responds(port), 240)
+            assert process.poll() is None
+        yield tuple(f"http://127.0.0.1:{port}" for port in ports)
+    finally:
+        for process in processes:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def responds(port):
+    with contextlib.suppress(httpx.TransportError):
+        return httpx.get(f"http://127.0.0.1:{port}/health").is_success
+
+
+def num_answered(address):
+    """Requests that a server has answered, by its own count."""
+    lines = httpx.get(f"{address}/metrics").text.splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("vllm:request_success_total"))
+
+
+def test_given_servers_are_shared_by_the_ranks_of_a_job_and_turns_of_another_job_s_weights_are_refused(
+    addresses, world_policy, tmp_path, monkeypatch
+):
+    checkpoint, new = world_policy / "checkpoint", changed(world_policy, 0.9)
+    wanted = settings(urls=addresses, weights_folder=str(tmp_path), max_tokens=1000)
+    monkeypatch.setenv(MARKER, "one")
+    with (
+        VllmEngine(checkpoint, wanted, logs=tmp_path / "0") as leader,
+        VllmEngine(checkpoint, wanted, logs=tmp_path / "1", leads=False) as other,
+    ):
+
+        async def update():
+            weights = new.named_parameters(remove_duplicate=False)
+            probe = leader.update_weights(weights, version=1, probe=prompt_of(20))
+            return await asyncio.gather(probe, other.update_weights((), version=1))
+
+        (probed, _) = asyncio.run(update())
+        assert len(probed) == 2  # a copy a server
+        before = [num_answered(address) for address in addresses]
+        for engine in (leader, other):
+            prompts = [prompt_of(20, seed) for seed in range(6)]
+            turns = sample_all(engine, [request(f"{id(engine)}-{i}", prompt) for i, prompt in enumerate(prompts)])
+            for completion, prompt in zip(turns, prompts, strict=True):
+                assert completion.policy_version == 1
+                assert gap(completion, prompt, new) < CLOSE
+        assert [num_answered(address) - count for address, count in zip(addresses, before, strict=True)] == [6, 6]
+
+        monkeypatch.setenv(MARKER, "two")
+        with VllmEngine(checkpoint, wanted, logs=tmp_path / "2") as stranger:
+            (completion,) = sample_all(stranger, [request("s", prompt_of(20))])
+            assert completion.policy_version == 0
+            with pytest.raises(EngineError, match="Another run has sent its weights"):
+                sample_all(leader, [request("late", prompt_of(20))])
+
+
+def test_a_folder_for_weights_that_is_not_there_is_told(world_policy, tmp_path):
+    wanted = settings(urls=("http://127.0.0.1:9",), weights_folder=str(tmp_path / "nowhere"))
+    with pytest.raises(EngineError, match="is not there"):
+        VllmEngine(world_policy / "checkpoint", wanted, logs=tmp_path)
 
 
 def test_a_socket_with_too_long_a_name_is_refused_before_anything_starts(world_policy, tmp_path, monkeypatch):
