@@ -1,7 +1,7 @@
 """Samples with vLLM servers: chooses one for each episode, sends new weights to all, starts lost ones again.
 
 A server keeps what it has computed of a conversation by its tokens, so an episode stays with one server and its next
-turn finds its cache there. No turn waits without a deadline: a server that does not answer is asked for one token,
+turn finds its cache there. A turn that was sent has a deadline: a server that does not answer is asked for one token,
 and one that cannot give it is started again and gets the current weights before it samples.
 """
 
