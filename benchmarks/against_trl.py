@@ -33,7 +33,7 @@ from pathlib import Path
 
 from benchmarks.ceiling import READ, TRAINED, multiply, num_multiplied
 from benchmarks.versions import tell_versions
-from benchmarks.warmed_up import WarmedUp, become_the_only_rank
+from benchmarks.warmed_up import DOMAIN, WarmedUp, become_the_only_rank
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 QUESTIONS, GROUP = 8, 8
@@ -74,6 +74,7 @@ def load(chosen: argparse.Namespace, engine: str = "transformers"):
     from lib.settings.load import load_settings
 
     fixed = (
+        DOMAIN,
         "reinforce.mode=sync",
         f"reinforce.groups={QUESTIONS}",
         f"reinforce.group_size={GROUP}",

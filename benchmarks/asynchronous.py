@@ -38,7 +38,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.versions import tell_versions
-from benchmarks.warmed_up import WarmedUp, become_the_only_rank
+from benchmarks.warmed_up import DOMAIN, WarmedUp, become_the_only_rank
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TAIL = 10.0  # times as long takes a slow call
@@ -113,7 +113,7 @@ def reinforce(chosen: argparse.Namespace) -> dict[str, object]:
 
     size = [f"reinforce.groups={GROUPS}", f"reinforce.group_size={GROUP}"]
     mode = f"reinforce.mode={WAYS[chosen.row].mode}"
-    settings = load_settings(chosen.profile, [*size, *chosen.settings, mode], chosen.seed)
+    settings = load_settings(chosen.profile, [DOMAIN, *size, *chosen.settings, mode], chosen.seed)
     run = WarmedUp.of(chosen.run)
     with tempfile.TemporaryDirectory() as name, Engines(settings.engine, logs=Path(name)) as engines:
         job = Job(settings, run.inputs, Path(name), Path(name), chosen.seed, 0, 1, Silent())

@@ -31,7 +31,7 @@ TURNS = 4
 
 def play_real(chosen: argparse.Namespace, number: int) -> str:
     from benchmarks.ceiling import READ, multiply, num_multiplied
-    from benchmarks.warmed_up import WarmedUp
+    from benchmarks.warmed_up import DOMAIN, WarmedUp
     from lib.policy.engines import Engines
     from lib.policy.load import load_chat
     from lib.rollout.attempt import episode_limits
@@ -39,7 +39,7 @@ def play_real(chosen: argparse.Namespace, number: int) -> str:
     from lib.rollout.worlds import Worlds
     from lib.settings.load import load_settings
 
-    settings = load_settings(chosen.profile, [f"engine.max_concurrent={number}", *chosen.settings], 0)
+    settings = load_settings(chosen.profile, [DOMAIN, f"engine.max_concurrent={number}", *chosen.settings], 0)
     run = WarmedUp.of(chosen.run)
     questions = run.questions("train", max(1, number // 8))
     chat = load_chat(run.checkpoint)

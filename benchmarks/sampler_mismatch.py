@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from benchmarks.versions import tell_versions
-from benchmarks.warmed_up import WarmedUp
+from benchmarks.warmed_up import DOMAIN, WarmedUp
 from lib.learning.action_logprobs import ActionLogProbs
 from lib.learning.token_batch import Sample, make_micro_batches
 from lib.policy.device import own_device
@@ -61,7 +61,7 @@ class Witness:
 
 def measure(chosen: argparse.Namespace, engine: str, precision: str) -> str:
     settings = load_settings(
-        chosen.profile, [f"engine.type={engine}", f"engine.precision={precision}", *chosen.settings], 0
+        chosen.profile, [DOMAIN, f"engine.type={engine}", f"engine.precision={precision}", *chosen.settings], 0
     )
     run = WarmedUp.of(chosen.run)
     checkpoint = run.checkpoint

@@ -15,6 +15,8 @@ from lib.environments.environment import Question
 from lib.rollout.attempt import read_questions
 from lib.rollout.worlds import Sources
 
+# What the measurements are about, whatever else the profile has.
+DOMAIN = "synthesis.domains=['knowledge']"
 KINDS = {"source": "graph", "synthesize": "questions", "warm_up": "warm_up"}
 
 
