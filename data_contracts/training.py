@@ -43,7 +43,7 @@ STEPS = Contract(
             required("tool_calls_mean", pa.float64()),
             required("turns_mean", pa.float64()),
             required("well_formed_share", pa.float64()),
-            measured("seconds_rollout"),
+            measured("seconds_rollout"),  # that training waited for episodes
             measured("seconds_train"),
         ]
     ),

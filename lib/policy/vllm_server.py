@@ -20,8 +20,8 @@ import httpx
 from lib.errors import EngineError
 from lib.policy.vllm_extension import WeightLoader
 from lib.settings.policy import VllmEngineSettings
-from lib.workers.job_folders import make_job_folder
-from lib.workers.process_tree import die_with_parent
+from lib.workers.job_folders import make_job_folder, note_files, remove_job_folder, remove_noted
+from lib.workers.process_tree import die_with_parent, shared_memory_of
 
 EXTENSION = f"{WeightLoader.__module__}.{WeightLoader.__qualname__}"
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -97,6 +97,8 @@ class VllmServer:
                     raise self._does_not_start(f"it ended with code {self._process.returncode}")
                 with contextlib.suppress(httpx.TransportError):
                     if client.get("http://vllm/health").is_success:
+                        # Now, since nobody is left to be asked when they all are killed.
+                        note_files(self._folder, shared_memory_of(self._process.pid))
                         return
                 time.sleep(POLL_S)
         self.stop()
@@ -106,6 +108,7 @@ class VllmServer:
         """End the server and whatever it has started: SIGTERM, then SIGKILL."""
         if self._process is None:
             return
+        note_files(self._folder, shared_memory_of(self._process.pid))
         for number in (signal.SIGTERM, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
@@ -113,6 +116,7 @@ class VllmServer:
                 break
         self._process.wait()
         self._process = None
+        remove_noted(self._folder)  # what a killed server leaves in the machine's memory
 
     def _wait_for_group(self, seconds: float) -> bool:
         """Whether no process of the server's group is left within that time."""
@@ -129,7 +133,7 @@ class VllmServer:
     def close(self) -> None:
         """End it for good."""
         self.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        remove_job_folder(self._folder)
 
     def _find_python(self) -> str:
         path = Path(self._settings.python).expanduser()

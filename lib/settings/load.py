@@ -88,6 +88,14 @@ def _check_across(settings: Settings, profile: str) -> None:
             where=_place(profile),
             next_step="lower environment.episode_timeout_s or raise workers.silence_timeout_s",
         )
+    silence = settings.workers.silence_timeout_s
+    if settings.engine.type == "vllm" and settings.engine.longest_turn_s >= silence:
+        raise SettingsError(
+            f"A turn may take {settings.engine.longest_turn_s:g} s where vLLM's server has to be started again, and "
+            f"workers.silence_timeout_s ({silence:g}) would end the job before.",
+            where=_place(profile),
+            next_step="lower engine.turn_timeout_s, or raise workers.silence_timeout_s above it",
+        )
     hops, calls = settings.synthesis.max_hops, settings.environment.max_tool_calls
     if hops > calls:
         raise SettingsError(

@@ -95,6 +95,11 @@ class VllmEngineSettings(SamplingSettings):
     restarts: int = Field(3, ge=0)
     """How often a job starts a server again that has ended or does not answer."""
 
+    @property
+    def longest_turn_s(self) -> float:
+        """Seconds of a turn that is asked for three times, its server being started again in between."""
+        return 3 * self.turn_timeout_s + 2 * (self.start_timeout_s + self.update_timeout_s)
+
     @field_validator("urls")
     @classmethod
     def urls_name_servers(cls, urls: tuple[str, ...]) -> tuple[str, ...]:

@@ -9,14 +9,17 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import re
 import signal
 import sys
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 import psutil
 
 MARKER = "ROPEWALK_JOB"
+SHARED_MEMORY_FILE = re.compile(r"/dev/shm/(?:psm_|sem\.mp-)\S+$", re.MULTILINE)
 
 # Numbers of <linux/prctl.h>.
 PR_SET_PDEATHSIG = 1
@@ -87,6 +90,19 @@ def memory_mb(pid: int) -> float:
             with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
                 total += process.memory_info().rss
     return total / 1e6
+
+
+def shared_memory_of(group: int) -> set[Path]:
+    """Files in the machine's memory that Python's multiprocessing made for processes of a group.
+
+    They are there until somebody removes them, whoever has been killed meanwhile.
+    """
+    found: set[Path] = set()
+    for process in psutil.process_iter():
+        with contextlib.suppress(OSError):
+            if os.getpgid(process.pid) == group:
+                found |= set(map(Path, SHARED_MEMORY_FILE.findall(Path(f"/proc/{process.pid}/maps").read_text())))
+    return found
 
 
 def _living_descendants() -> list[psutil.Process]:

@@ -29,6 +29,7 @@ from lib.settings.settings import Settings
 from lib.workers.job import JobSpec
 from lib.workers.process_tree import MARKER
 from lib.workers.supervise import run_job
+from tests.leftovers import lives, shared_memory
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.xdist_group("training")]
 
@@ -359,6 +360,7 @@ from lib.progress import Silent
 from lib.settings.settings import Settings
 from lib.workers.job import JobSpec
 from lib.workers.supervise import run_job
+from tests.leftovers import lives, shared_memory
 
 settings, inputs, folder = Settings.model_validate_json(sys.argv[1]), json.loads(sys.argv[2]), Path(sys.argv[3])
 inputs = {stage: Path(path) for stage, path in inputs.items()}
@@ -375,7 +377,7 @@ def test_a_job_that_is_told_to_end_leaves_no_process_and_no_weights(tmp_path, re
     chosen = settings(engine=engine, reinforce={"steps": 50, "mode": "async"})
     for name in ("out", "scratch"):
         (tmp_path / name).mkdir()
-    inputs = json.dumps({stage: str(path) for stage, path in reinforce_inputs.items()})
+    inputs, before = json.dumps({stage: str(path) for stage, path in reinforce_inputs.items()}), shared_memory()
     starter = subprocess.Popen([sys.executable, "-c", STARTER, chosen.model_dump_json(), inputs, str(tmp_path)])
     log = tmp_path / "scratch" / "steps-0.jsonl"
     assert wait_until(lambda: log.is_file() and log.read_text().count("\n") >= 1, 240)
@@ -386,6 +388,7 @@ def test_a_job_that_is_told_to_end_leaves_no_process_and_no_weights(tmp_path, re
     assert wait_until(lambda: not [process for process in family if lives(process)], 30)
     assert not servers()
     assert not weights_in_memory()
+    assert shared_memory() <= before
 
 
 def wait_until(holds, seconds):
@@ -395,13 +398,6 @@ def wait_until(holds, seconds):
             return True
         time.sleep(0.1)
     return holds()
-
-
-def lives(process):
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def weights_in_memory():

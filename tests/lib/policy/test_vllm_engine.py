@@ -23,6 +23,7 @@ from lib.policy.vllm_server import EXTENSION, REPOSITORY
 from lib.settings.policy import VllmEngineSettings
 from lib.workers.launch import free_port
 from lib.workers.process_tree import MARKER
+from tests.leftovers import lives, shared_memory
 from tests.served import wait
 
 PYTHON = os.environ.get("ROPEWALK_VLLM_PYTHON", VllmEngineSettings(type="vllm").python)
@@ -230,7 +231,7 @@ async def until(holds, engine):
 
 
 def test_a_server_that_is_killed_or_hangs_is_started_again_with_the_current_weights(world_policy, tmp_path):
-    new = changed(world_policy, 0.9)
+    new, before = changed(world_policy, 0.9), shared_memory()
     wanted = settings(turn_timeout_s=15, update_timeout_s=20, restarts=3)
     with VllmEngine(world_policy / "checkpoint", wanted, logs=tmp_path) as engine:
         asyncio.run(engine.update_weights(new.named_parameters(remove_duplicate=False), version=5))
@@ -269,13 +270,7 @@ def test_a_server_that_is_killed_or_hangs_is_started_again_with_the_current_weig
         assert engine.pids != [pid]
         family = [process for pid in engine.pids for process in psutil.Process(pid).children(recursive=True)]
     assert family and not any(map(lives, family))
-
-
-def lives(process):
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    assert shared_memory() <= before
 
 
 @pytest.fixture(scope="module")
@@ -304,7 +299,12 @@ def addresses(world_policy, tmp_path_factory):
         yield tuple(f"http://127.0.0.1:{port}" for port in ports)
     finally:
         for process in processes:
-            os.killpg(process.pid, signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGTERM)
+        for process in processes:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(20)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 

@@ -84,6 +84,7 @@ MCP = ["environment.mcp.mine.type=http", "environment.mcp.mine.url=http://localh
         (["synthesis.domains=['sql']", *MCP], ["environment.mcp", "'knowledge'", "leaves out"]),
         (["engine.type=vllm", "engine.urls=['gpu-7:8000']"], ["engine.urls", "'gpu-7:8000' is no address"]),
         (["engine.type=vllm", "engine.urls=['http://a:1', 'http://a:1/']"], ["engine.urls", "named twice"]),
+        (["synthesis.domains=['sql']", "engine.type=vllm", "engine.turn_timeout_s=900"], ["3540 s", "1800"]),
         (["steps"], ["section.key=value"]),
         (["=3"], ["section.key=value"]),
     ],
