@@ -10,7 +10,7 @@ so that nobody may leave a group out and everybody trains on all that was sample
 
 TRL takes the work in each of the ways that it offers on the machine: weights in float32, the same under autocast to
 bfloat16, weights in bfloat16. The first round tries all of them; the others go on with the fastest. Every contestant
-has a process of its own in each round, and its second step counts, the first being for warming up: from the start of
+has a process of its own in each round, and the last of its --steps counts: from the start of
 its first episode on, a rollout until the end of its last one, a step until its weights are in the engine. Ratios are
 medians over the rounds, by tokens, since everybody samples its own. "Of the ceiling" is the share of the machine's
 matrix multiplication in bfloat16 that a rollout's sampled tokens take, and a step's with training on its episodes.
@@ -37,7 +37,6 @@ from benchmarks.warmed_up import DOMAIN, WarmedUp, become_the_only_rank
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 QUESTIONS, GROUP = 8, 8
-STEPS = 2
 # Of one pass of TRL's update; eight passes make a step.
 TRL_BATCH = 8
 TRL_WAYS = {
@@ -78,7 +77,7 @@ def load(chosen: argparse.Namespace, engine: str = "transformers"):
         "reinforce.mode=sync",
         f"reinforce.groups={QUESTIONS}",
         f"reinforce.group_size={GROUP}",
-        f"reinforce.steps={STEPS}",
+        f"reinforce.steps={chosen.steps}",
         "reinforce.trajectory_every=1",
         "reinforce.warmup_steps=0",
         f"engine.max_concurrent={QUESTIONS * GROUP}",
@@ -119,7 +118,7 @@ def run_ours(chosen: argparse.Namespace, engine: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as name, Engines(settings.engine, logs=Path(name)) as engines:
         job = Job(settings, run.inputs, Path(name), Path(name), chosen.round, 0, 1, Silent())
         learner = load_learner(job, run.checkpoint, engines)
-        questions = run.questions("train", STEPS * QUESTIONS)
+        questions = run.questions("train", chosen.steps * QUESTIONS)
         learner = replace(
             learner, worlds=RandomRewards(learner.worlds, chosen.round), questions={"knowledge": questions}
         )
@@ -132,18 +131,20 @@ def run_ours(chosen: argparse.Namespace, engine: str) -> dict[str, float]:
             ended[step] = time.perf_counter()
             return episodes
 
-        with RolloutStream(play_group, learner.questions_of, first=0, steps=STEPS, ahead=0, in_flight=False) as stream:
+        with RolloutStream(
+            play_group, learner.questions_of, first=0, steps=chosen.steps, ahead=0, in_flight=False
+        ) as stream:
             learner.send_weights(stream, version=0)
-            for step in range(STEPS):
+            for step in range(chosen.steps):
                 reinforce_step(learner, stream, step, results)
             # Groups of the last step began before the step before it was done with its rows and files.
-            seconds = time.perf_counter() - begun[STEPS - 1]
+            seconds = time.perf_counter() - begun[chosen.steps - 1]
         import pyarrow.parquet as pq
 
         episodes = pq.read_table(sorted((Path(name) / "episodes").iterdir())[-1])
     return {
         "episodes": len(episodes),
-        "rollout": ended[STEPS - 1] - begun[STEPS - 1],
+        "rollout": ended[chosen.steps - 1] - begun[chosen.steps - 1],
         "step": seconds,
         "sampled": sum(map(sum, episodes["action_mask"].to_pylist())),
         "tokens": sum(map(len, episodes["tokens"].to_pylist())),
@@ -188,7 +189,7 @@ def run_trl(chosen: argparse.Namespace, way: dict) -> dict[str, float]:
     tokenizer.chat_template, tokenizer.response_template = TEMPLATE, RESPONSES
     prompts = [
         [{"role": "system", "content": SYSTEM}, {"role": "user", "content": question.prompt}]
-        for question in run.questions("train", STEPS * QUESTIONS)
+        for question in run.questions("train", chosen.steps * QUESTIONS)
     ]
     longest = max(len(tokenizer.apply_chat_template(p, add_generation_prompt=True)["input_ids"]) for p in prompts)
     with tempfile.TemporaryDirectory() as out:
@@ -213,7 +214,7 @@ def run_trl(chosen: argparse.Namespace, way: dict) -> dict[str, float]:
                 top_k=0,
                 learning_rate=settings.reinforce.learning_rate,
                 lr_scheduler_type="constant",
-                max_steps=STEPS,
+                max_steps=chosen.steps,
                 gradient_checkpointing=False,
                 save_strategy="no",
                 report_to="none",
@@ -262,6 +263,7 @@ def measure(chosen: argparse.Namespace, name: str, number: int) -> dict[str, flo
     """None where the contestant cannot do it on this machine."""
     command = [chosen.trl if name in TRL_WAYS else sys.executable, "-m", "benchmarks.against_trl"]
     command += ["--run", chosen.run, "--profile", chosen.profile, "--contestant", name, "--round", number]
+    command += ["--steps", chosen.steps]
     command += [word for setting in chosen.settings for word in ("--set", setting)]
     with tempfile.TemporaryFile("w+") as errors:
         done = subprocess.run(list(map(str, command)), cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=errors, text=True)
@@ -279,7 +281,9 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, help="store with a run")
     parser.add_argument("--trl", type=Path, help="interpreter of the environment with TRL")
     parser.add_argument("--engines", nargs="+", default=["transformers", "vllm"], choices=OURS.values())
+    parser.add_argument("--peers", nargs="+", default=[*TRL_WAYS], choices=TRL_WAYS, help="ways in which TRL is tried")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=2, help="those before the last are for warming up")
     parser.add_argument("--profile", default="laptop")
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="K=V")
     parser.add_argument("--contestant", choices=CONTESTANTS, help=argparse.SUPPRESS)  # the inner process
@@ -301,7 +305,7 @@ def main() -> None:
         f"{tell_versions(trl=trl)}; seeds 0 to {chosen.rounds - 1}; ceiling {ceiling / 1e9:,.0f} GFLOP/s\n", flush=True
     )
     found: dict[str, list[dict[str, float]]] = {}
-    for name in [*names, *TRL_WAYS]:
+    for name in [*names, *chosen.peers]:
         if (measured := measure(chosen, name, 0)) is not None:
             found[name] = [measured]
     tried = {name: per_token(found[name][0], "step", "tokens") for name in TRL_WAYS if name in found}
