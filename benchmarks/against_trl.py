@@ -1,7 +1,8 @@
 """Rollouts with tools, and a step of reinforcement, beside TRL's GRPO trainer on the same work.
 
     python -m venv TRL && TRL/bin/pip install --editable . trl==1.16.0
-    python -m benchmarks.against_trl --run STORE --trl TRL/bin/python [--rounds 3] [--profile laptop] [--set K=V]
+    python -m benchmarks.against_trl --run STORE --trl TRL/bin/python [--rounds 3] [--steps 2] [--profile laptop]
+        [--set K=V]
 
 STORE has a run of that profile with the domain `knowledge`, whose warmed-up policy everybody starts from. A step is
 eight training questions with eight episodes each, all at once: prompts, tools (search and open over the same pages),
@@ -10,10 +11,10 @@ so that nobody may leave a group out and everybody trains on all that was sample
 
 TRL takes the work in each of the ways that it offers on the machine: weights in float32, the same under autocast to
 bfloat16, weights in bfloat16. The first round tries all of them; the others go on with the fastest. Every contestant
-has a process of its own in each round, and the last of its --steps counts: from the start of
-its first episode on, a rollout until the end of its last one, a step until its weights are in the engine. Ratios are
-medians over the rounds, by tokens, since everybody samples its own. "Of the ceiling" is the share of the machine's
-matrix multiplication in bfloat16 that a rollout's sampled tokens take, and a step's with training on its episodes.
+has a process of its own in each round, and the last of its --steps counts: from the start of its first episode on, a
+rollout until the end of its last one, a step until its weights are in the engine. Ratios are medians over the rounds,
+by tokens, since everybody samples its own. "Of the ceiling" is the share of the machine's matrix multiplication in
+bfloat16 that a rollout's sampled tokens take, and a step's with training on its episodes.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def load(chosen: argparse.Namespace, engine: str = "transformers"):
         "reinforce.mode=sync",
         f"reinforce.groups={QUESTIONS}",
         f"reinforce.group_size={GROUP}",
-        f"reinforce.steps={chosen.steps}",
+        f"reinforce.steps={max(2, chosen.steps)}",  # a run of one step is none
         "reinforce.trajectory_every=1",
         "reinforce.warmup_steps=0",
         f"engine.max_concurrent={QUESTIONS * GROUP}",
@@ -131,9 +132,8 @@ def run_ours(chosen: argparse.Namespace, engine: str) -> dict[str, float]:
             ended[step] = time.perf_counter()
             return episodes
 
-        with RolloutStream(
-            play_group, learner.questions_of, first=0, steps=chosen.steps, ahead=0, in_flight=False
-        ) as stream:
+        steps = {"first": 0, "steps": chosen.steps, "ahead": 0}
+        with RolloutStream(play_group, learner.questions_of, **steps, in_flight=False) as stream:
             learner.send_weights(stream, version=0)
             for step in range(chosen.steps):
                 reinforce_step(learner, stream, step, results)
@@ -222,13 +222,13 @@ def run_trl(chosen: argparse.Namespace, way: dict) -> dict[str, float]:
                 seed=chosen.round,
             ),
         )
-        rollouts, counts = [], {}
+        begun, rollouts, counts = [], [], {}
         generate = trainer._generate
 
         def timed(prompts):
-            before = time.perf_counter()
+            begun.append(time.perf_counter())
             made = generate(prompts)
-            rollouts.append(time.perf_counter() - before)
+            rollouts.append(time.perf_counter() - begun[-1])
             prompt_ids, completion_ids, mask, completions, *_ = made
             counts.update(
                 episodes=len(prompt_ids),
@@ -249,7 +249,7 @@ def run_trl(chosen: argparse.Namespace, way: dict) -> dict[str, float]:
 
         trainer.add_callback(Clock())
         trainer.train()
-    return {"rollout": rollouts[-1], "step": ends[-1] - ends[-2], **counts}
+    return {"rollout": rollouts[-1], "step": ends[-1] - begun[-1], **counts}
 
 
 OURS = {"ropewalk, transformers": "transformers", "ropewalk, vllm": "vllm"}
