@@ -168,10 +168,10 @@ async def _judge(episode: Episode, question: Question, world: World, limits: Epi
     num_calls = sum(result.status is CallStatus.OK for _, result in episode.calls)
     outcome = Outcome(episode.answer, episode.well_formed, tuple(episode.queries), num_calls)
     try:
-        async with asyncio.timeout(limits.seconds):
+        async with asyncio.timeout(limits.seconds) as deadline:
             verdict = await world.judge(question, outcome)
-    except TimeoutError:
-        _break(episode, TimeoutError(f"no verdict within {limits.seconds:g} s"))
+    except TimeoutError as error:
+        _break(episode, TimeoutError(f"no verdict within {limits.seconds:g} s") if deadline.expired() else error)
     except Exception as error:  # boundary: as above
         _break(episode, error)
     else:

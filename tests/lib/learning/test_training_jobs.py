@@ -29,7 +29,7 @@ from lib.settings.settings import Settings
 from lib.workers.job import JobSpec
 from lib.workers.process_tree import MARKER
 from lib.workers.supervise import run_job
-from tests.leftovers import lives, shared_memory
+from tests.leftovers import lives, servers, shared_memory, weights_in_memory
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.xdist_group("training")]
 
@@ -360,7 +360,7 @@ from lib.progress import Silent
 from lib.settings.settings import Settings
 from lib.workers.job import JobSpec
 from lib.workers.supervise import run_job
-from tests.leftovers import lives, shared_memory
+from tests.leftovers import lives, servers, shared_memory, weights_in_memory
 
 settings, inputs, folder = Settings.model_validate_json(sys.argv[1]), json.loads(sys.argv[2]), Path(sys.argv[3])
 inputs = {stage: Path(path) for stage, path in inputs.items()}
@@ -398,20 +398,3 @@ def wait_until(holds, seconds):
             return True
         time.sleep(0.1)
     return holds()
-
-
-def weights_in_memory():
-    """Folders of jobs with weights on their way to a server."""
-    return [path for path in Path("/dev/shm").glob("ropewalk-*-weights-*") if "-no-job-" not in path.name]
-
-
-def servers():
-    """vLLM servers of jobs, whoever is their parent by now."""
-    return [process for process in psutil.process_iter() if is_server_of_a_job(process)]
-
-
-def is_server_of_a_job(process):
-    try:
-        return "vllm.entrypoints.openai.api_server" in process.cmdline() and MARKER in process.environ()
-    except (psutil.AccessDenied, psutil.NoSuchProcess):
-        return False
