@@ -14,7 +14,8 @@ bfloat16, weights in bfloat16. The first round tries all of them; the others go 
 has a process of its own in each round, and the last of its --steps counts: from the start of its first episode on, a
 rollout until the end of its last one, a step until its weights are in the engine. Ratios are medians over the rounds,
 by tokens, since everybody samples its own. "Of the ceiling" is the share of the machine's matrix multiplication in
-bfloat16 that a rollout's sampled tokens take, and a step's with training on its episodes.
+bfloat16 that a rollout's sampled tokens take, and a step's with training on its episodes, counted as if no beginning
+were shared.
 """
 
 from __future__ import annotations
@@ -152,17 +153,11 @@ def run_ours(chosen: argparse.Namespace, engine: str) -> dict[str, float]:
     }
 
 
-def run_trl(chosen: argparse.Namespace, way: dict) -> dict[str, float]:
-    import torch
-    from datasets import Dataset
-    from transformers import AutoTokenizer
-    from trl import GRPOConfig, GRPOTrainer
-
+def trl_tools(run: WarmedUp, limits) -> list[Callable[[str], str]]:
+    """What lib.environments.search offers, as TRL takes it."""
     from lib.environments.page_index import PageIndex
-    from lib.environments.search import SYSTEM
 
-    settings, run = load(chosen), WarmedUp.of(chosen.run)
-    index, limits = PageIndex.load(run.inputs["source"]), settings.environment
+    index = PageIndex.load(run.inputs["source"])
 
     def search(query: str) -> str:
         """Find pages by words.
@@ -184,6 +179,46 @@ def run_trl(chosen: argparse.Namespace, way: dict) -> dict[str, float]:
         text = index.open(page, characters=limits.page_characters, forbidden="")
         return text or f"Error: there is no page {page!r}; search for its title first"
 
+    return [search, open]
+
+
+def trl_config(chosen: argparse.Namespace, way: dict, settings, *, out: str, longest: int):
+    """The settings of the work in TRL's words; ``longest`` is the longest prompt in tokens."""
+    import torch
+    from trl import GRPOConfig
+
+    return GRPOConfig(
+        output_dir=out,
+        model_init_kwargs={"dtype": way["dtype"]},
+        bf16=way.get("bf16", False),
+        use_cpu=not torch.cuda.is_available(),
+        per_device_train_batch_size=TRL_BATCH,
+        gradient_accumulation_steps=QUESTIONS * GROUP // TRL_BATCH,
+        num_generations=GROUP,
+        max_completion_length=settings.engine.max_tokens - longest,
+        generation_kwargs={"max_new_tokens": settings.engine.max_new_tokens},
+        max_tool_calling_iterations=settings.environment.max_turns - 1,
+        temperature=settings.reinforce.temperature,
+        top_k=0,
+        learning_rate=settings.reinforce.learning_rate,
+        lr_scheduler_type="constant",
+        max_steps=chosen.steps,
+        gradient_checkpointing=False,
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        seed=chosen.round,
+    )
+
+
+def run_trl(chosen: argparse.Namespace, way: dict) -> dict[str, float]:
+    from datasets import Dataset
+    from transformers import AutoTokenizer, TrainerCallback
+    from trl import GRPOTrainer
+
+    from lib.environments.search import SYSTEM
+
+    settings, run = load(chosen), WarmedUp.of(chosen.run)
     draw = random.Random(chosen.round)
     tokenizer = AutoTokenizer.from_pretrained(run.checkpoint)
     tokenizer.chat_template, tokenizer.response_template = TEMPLATE, RESPONSES
@@ -198,29 +233,8 @@ def run_trl(chosen: argparse.Namespace, way: dict) -> dict[str, float]:
             processing_class=tokenizer,
             reward_funcs=lambda completions, **_: [draw.random() for _ in completions],
             train_dataset=Dataset.from_dict({"prompt": prompts}),
-            tools=[search, open],
-            args=GRPOConfig(
-                output_dir=out,
-                model_init_kwargs={"dtype": way["dtype"]},
-                bf16=way.get("bf16", False),
-                use_cpu=not torch.cuda.is_available(),
-                per_device_train_batch_size=TRL_BATCH,
-                gradient_accumulation_steps=QUESTIONS * GROUP // TRL_BATCH,
-                num_generations=GROUP,
-                max_completion_length=settings.engine.max_tokens - longest,
-                generation_kwargs={"max_new_tokens": settings.engine.max_new_tokens},
-                max_tool_calling_iterations=limits.max_turns - 1,
-                temperature=settings.reinforce.temperature,
-                top_k=0,
-                learning_rate=settings.reinforce.learning_rate,
-                lr_scheduler_type="constant",
-                max_steps=chosen.steps,
-                gradient_checkpointing=False,
-                save_strategy="no",
-                report_to="none",
-                disable_tqdm=True,
-                seed=chosen.round,
-            ),
+            tools=trl_tools(run, settings.environment),
+            args=trl_config(chosen, way, settings, out=out, longest=longest),
         )
         begun, rollouts, counts = [], [], {}
         generate = trainer._generate
@@ -240,8 +254,6 @@ def run_trl(chosen: argparse.Namespace, way: dict) -> dict[str, float]:
 
         trainer._generate = timed
         ends = []
-
-        from transformers import TrainerCallback
 
         class Clock(TrainerCallback):
             def on_step_end(self, *_, **__):
@@ -316,10 +328,13 @@ def main() -> None:
         for name in [*names, peer]:
             if (measured := measure(chosen, name, number)) is not None:
                 found[name].append(measured)
+    print_table(found, peer, weights=num_multiplied(WarmedUp.of(chosen.run).checkpoint), ceiling=ceiling)
+
+
+def print_table(found: dict[str, list[dict[str, float]]], peer: str, *, weights: int, ceiling: float) -> None:
     heads = ("", "s a rollout", "episodes/s", "sampled tokens/s", "times TRL's best", "of the ceiling")
     heads += ("s a step", "times TRL's best", "of the ceiling")
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
-    weights = num_multiplied(WarmedUp.of(chosen.run).checkpoint)
     for name, rounds in found.items():
         of = statistics.median
         ratios = [
