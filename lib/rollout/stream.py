@@ -1,10 +1,13 @@
-"""Groups of episodes, played by an event loop in a thread of its own, ahead of whoever trains on them.
+"""Groups of episodes, played by an event loop beside or ahead of whoever trains on them.
 
 In: which questions belong to which step, and how a group is played. Out: finished groups. A group of step s starts
 once the weights of version s - ahead are in, so that nothing is sampled from a policy that is further behind than
-that when its turn comes. With ``ahead`` 0 nothing runs while the trainer trains; with more, slow episodes no longer
-hold a step up: the groups that are finished are taken, the oldest first. Only a group that the next step would find
-too old is waited for, since all work on it would be lost, and not for long where others take a fraction of its time.
+that when its turn comes. With ``ahead`` 0 nothing runs while the trainer trains, and the loop runs in the trainer's
+thread while that waits: on a CPU a second thread that computes takes half as long again, since the pools of workers
+that OpenMP keeps for each then sleep between any two products. With more, the loop has a thread of its own, and slow
+episodes no longer hold a step up: the groups that are finished are taken, the oldest first. Only a group that the
+next step would find too old is waited for, since all work on it would be lost, and not for long where others take a
+fraction of its time.
 
 The loop and what runs in it live as long as the stream. What a stream has handed out beyond the order of the steps is
 its ledger, with which a resumed run neither repeats a group nor forgets one.
@@ -13,6 +16,7 @@ its ledger, with which a resumed run neither repeats a group nor forgets one.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import threading
@@ -98,17 +102,24 @@ class RolloutStream:
         self._finished: dict[Place, list[Episode]] = {}
         self._error: BaseException | None = None
         self._is_leaving = False
-        self._changed = threading.Condition()
+        self._changed = asyncio.Event()  # a group has ended
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="rollouts", daemon=True)
+        self._thread: threading.Thread | None = None
+        if ahead:
+            self._thread = threading.Thread(target=self._loop.run_forever, name="rollouts", daemon=True)
 
     def __enter__(self) -> RolloutStream:
-        self._thread.start()
+        if self._thread:
+            self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         """What has begun is given up; what does not let itself be given up is left to the end of the process."""
         self._is_leaving = True
+        if self._thread is None:
+            self.run(self._give_up())
+            self._loop.close()
+            return
         try:
             asyncio.run_coroutine_threadsafe(self._give_up(), self._loop).result(LEAVE_WITHIN_S)
         except TimeoutError:
@@ -127,6 +138,8 @@ class RolloutStream:
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Wait for a coroutine in the stream's loop, between whatever else runs there."""
+        if self._thread is None:
+            return self._loop.run_until_complete(work)
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def settle(self) -> None:
@@ -158,15 +171,26 @@ class RolloutStream:
 
         Waits until that many are finished, and for those that no later step could take. Raises what broke a group.
         """
-        wanted = len(self._questions_of(step))
-        with self._changed:
-            self._changed.wait_for(lambda: self._error or len(self._finished) >= wanted)
-            while not self._error and (seconds := self._patience(step)) > 0:
-                self._changed.wait(seconds)
-            self._raise_error()
-            places = sorted(self._finished)[:wanted]
-            self._taken.update(places)
-            return [episode for place in places for episode in self._finished.pop(place)]
+        episodes = self.run(self._take(step, wanted=len(self._questions_of(step))))
+        self._raise_error()
+        return episodes
+
+    async def _take(self, step: int, *, wanted: int) -> list[Episode]:
+        while not self._error and len(self._finished) < wanted:
+            await self._next_change()
+        while not self._error and (seconds := self._patience(step)) > 0:
+            await self._next_change(seconds)
+        if self._error:
+            return []
+        places = sorted(self._finished)[:wanted]
+        self._taken.update(places)
+        return [episode for place in places for episode in self._finished.pop(place)]
+
+    async def _next_change(self, within_s: float | None = None) -> None:
+        self._changed.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._changed.wait()
 
     def _patience(self, step: int) -> float:
         """Seconds for which to wait for groups that are still at work."""
@@ -200,23 +224,20 @@ class RolloutStream:
         except BaseException as error:  # boundary: whoever waits for the group learns of it
             if self._is_leaving:
                 raise
-            with self._changed:
-                self._error = self._error or error
-                self._changed.notify_all()
+            self._error = self._error or error
         else:
-            with self._changed:
-                began, _ = self._begun.pop(place)
-                self._seconds.append(time.monotonic() - began)
-                self._finished[place] = episodes
-                self._changed.notify_all()
+            began, _ = self._begun.pop(place)
+            self._seconds.append(time.monotonic() - began)
+            self._finished[place] = episodes
+        self._changed.set()
 
     async def _give_up(self) -> None:
         """Whatever runs in the loop: groups, an engine's driver, connections of tools."""
         rest = asyncio.all_tasks() - {asyncio.current_task()}
         for task in rest:
             task.cancel()
-        if rest:
-            await asyncio.wait(rest, timeout=LEAVE_WITHIN_S / 2)
+        if rest and (await asyncio.wait(rest, timeout=LEAVE_WITHIN_S / 2))[1]:
+            logger.warning("episodes did not end within %g s", LEAVE_WITHIN_S / 2)
 
     def _raise_error(self) -> None:
         if self._error is not None:
