@@ -11,11 +11,11 @@ so that nobody may leave a group out and everybody trains on all that was sample
 
 TRL takes the work in each of the ways that it offers on the machine: weights in float32, the same under autocast to
 bfloat16, weights in bfloat16. The first round tries all of them; the others go on with the fastest. Every contestant
-has a process of its own in each round, and the last of its --steps counts: from the start of its first episode on, a
-rollout until the end of its last one, a step until its weights are in the engine. Ratios are medians over the rounds,
-by tokens, since everybody samples its own. "Of the ceiling" is the share of the machine's matrix multiplication in
-bfloat16 that a rollout's sampled tokens take, and a step's with training on its episodes, counted as if no beginning
-were shared.
+has a process of its own in each round, with the allocator's settings of Ropewalk's jobs, and the last of its --steps
+counts: from the start of its first episode on, a rollout until the end of its last one, a step until its weights are in
+the engine. Ratios are medians over the rounds, by tokens, since everybody samples its own. "Of the ceiling" is the
+share of the machine's matrix multiplication in bfloat16 that a rollout's sampled tokens take, and a step's with
+training on its episodes, counted as if no beginning were shared.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from pathlib import Path
 from benchmarks.ceiling import READ, TRAINED, multiply, num_multiplied
 from benchmarks.versions import tell_versions
 from benchmarks.warmed_up import DOMAIN, WarmedUp, become_the_only_rank
+from lib.workers.launch import KEEP_MEMORY
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 QUESTIONS, GROUP = 8, 8
@@ -278,7 +279,14 @@ def measure(chosen: argparse.Namespace, name: str, number: int) -> dict[str, flo
     command += ["--steps", chosen.steps]
     command += [word for setting in chosen.settings for word in ("--set", setting)]
     with tempfile.TemporaryFile("w+") as errors:
-        done = subprocess.run(list(map(str, command)), cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=errors, text=True)
+        done = subprocess.run(
+            list(map(str, command)),
+            cwd=REPOSITORY,
+            env=os.environ | KEEP_MEMORY,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
         if done.returncode:
             errors.seek(0)
             print(f"{name}: exit {done.returncode}: {errors.read()[-2000:]}", file=sys.stderr)

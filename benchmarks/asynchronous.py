@@ -24,6 +24,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 import subprocess
 import sys
@@ -39,6 +40,7 @@ import numpy as np
 
 from benchmarks.versions import tell_versions
 from benchmarks.warmed_up import DOMAIN, WarmedUp, become_the_only_rank
+from lib.workers.launch import KEEP_MEMORY
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TAIL = 10.0  # times as long takes a slow call
@@ -158,7 +160,14 @@ def measure(chosen: argparse.Namespace, row: str, latency: float, seed: int) -> 
     command += ["--row", row, "--latency", latency, "--slow", chosen.slow, "--seed", seed]
     command += ["--questions", chosen.questions]
     command += [word for setting in chosen.settings for word in ("--set", setting)]
-    done = subprocess.run(list(map(str, command)), cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(
+        list(map(str, command)),
+        cwd=REPOSITORY,
+        env=os.environ | KEEP_MEMORY,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import resource
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.versions import tell_versions
+from lib.workers.launch import KEEP_MEMORY
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TURNS = 4
@@ -148,7 +150,7 @@ def main() -> None:
     print(f"{tell_versions()}; seed 0\n\n| {' | '.join(heads)} |\n|{'---|' * len(heads)}", flush=True)
     for number in chosen.concurrent or ((512, 10_000) if chosen.fake else (8, 32, 128, 512)):
         command = [sys.executable, "-m", "benchmarks.concurrency", *sys.argv[1:], "--one", str(number)]
-        subprocess.run(command, cwd=REPOSITORY, check=True)
+        subprocess.run(command, cwd=REPOSITORY, env=os.environ | KEEP_MEMORY, check=True)
 
 
 if __name__ == "__main__":
