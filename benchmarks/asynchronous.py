@@ -131,6 +131,7 @@ def reinforce(chosen: argparse.Namespace) -> dict[str, object]:
             steps=wanted.steps,
             ahead=wanted.ahead,
             in_flight=WAYS[chosen.row].in_flight,
+            lane=learner.engine.lane,
         ) as stream:
             learner.send_weights(stream, version=0)
             started = time.perf_counter()

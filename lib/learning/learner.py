@@ -7,7 +7,7 @@ on the seed and the step alone. Files are not known here.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -80,6 +80,7 @@ class Learner:
             ahead=wanted.ahead,
             in_flight=wanted.mode == "async",
             ledger=ledger,
+            lane=self.engine.lane,
         )
 
     def select(self, episodes: Sequence[Episode], step: int) -> RolloutBatch:
@@ -102,8 +103,12 @@ class Learner:
             )
         return replace(batch, samples=weigh_domains(samples, batch.domains, settings.domain_pulls))
 
-    def train(self, rolled_out: RolloutBatch, step: int, *, learning_rate: float) -> tuple[float, float, TokenMeasures]:
+    def train(
+        self, rolled_out: RolloutBatch, step: int, *, learning_rate: float, between: Callable[[], None]
+    ) -> tuple[float, float, TokenMeasures]:
         """Optimizer steps over the batch; none when no rank has a group with a signal.
+
+        ``between`` is called between two passes.
 
         Returns (loss, gradient norm, measures); the first two are those of the last optimizer step.
         """
@@ -131,7 +136,9 @@ class Learner:
         ]
         for place, part in enumerate(parts):
             sum_loss = partial(self._loss, measures=measures, is_first=place == 0)
-            loss, norm = trainer.step(part, loss=sum_loss, learning_rate=learning_rate, num_tokens=num_tokens)
+            loss, norm = trainer.step(
+                part, loss=sum_loss, learning_rate=learning_rate, num_tokens=num_tokens, between=between
+            )
         return loss, norm, measures
 
     def send_weights(self, stream: RolloutStream, *, version: int) -> float:

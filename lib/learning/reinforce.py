@@ -69,7 +69,7 @@ def reinforce_step(learner: Learner, stream: RolloutStream, step: int, results: 
     _check_episodes(episodes, trainer, step + 1)
     batch = learner.select(episodes, step)
     rate = constant_with_warmup(step, peak=settings.learning_rate, warmup_steps=settings.warmup_steps)
-    loss, norm, measures = learner.train(batch, step, learning_rate=rate)
+    loss, norm, measures = learner.train(batch, step, learning_rate=rate, between=stream.give_way)
     results.add_episodes(episodes, step=step + 1)
     row = step_row(episodes, batch, measures, step=step, total=trainer.sum_over_ranks, gather=trainer.gather_from_ranks)
     _check_mismatch(row["mismatch_mean"], settings.max_mismatch, measures, results, step + 1)

@@ -103,12 +103,14 @@ class Trainer:
         loss: Callable[[torch.Tensor, MicroBatch], torch.Tensor],
         learning_rate: float,
         num_tokens: float | None = None,
+        between: Callable[[], None] = lambda: None,
     ) -> tuple[float, float]:
         """One optimizer step over this rank's micro-batches.
 
         ``loss`` maps log-probabilities and their batch to a sum over tokens; the sum over all ranks
         is divided by ``num_tokens``, by default the number of trained tokens of all ranks. A rank with
         fewer batches than another repeats its first with weight 0, since ranks take every pass together.
+        ``between`` is called after every pass.
 
         Returns (loss, gradient norm). Raises GateError where one of them is not a finite number.
         """
@@ -128,6 +130,7 @@ class Trainer:
             value = loss(logprobs, batch) * weight if weight else logprobs.sum() * 0.0
             self._engine.backward(value)
             total += value.item() / self.num_ranks
+            between()
         norm = self._gradient_norm()
         self._engine.step()
         if norm is None:

@@ -14,6 +14,8 @@ from typing import Protocol
 
 import torch
 
+from lib.policy.lane import Lane
+
 
 class Finish(StrEnum):
     """Why a completion ended."""
@@ -85,7 +87,12 @@ class Engine(Protocol):
 
 
 class TrainedEngine(Engine, Protocol):
-    """An engine that gets new weights while a run goes on."""
+    """An engine that gets new weights while a run goes on.
+
+    ``lane`` takes its passes to another thread where one serves it; None of an engine that computes elsewhere.
+    """
+
+    lane: Lane | None
 
     async def update_weights(
         self, weights: Iterable[tuple[str, torch.Tensor]], *, version: int, probe: Sequence[int] = ()

@@ -7,12 +7,11 @@ slot. Sessions that decode hold the first slots, in order, so that a decoding pa
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from lib.policy.engine import Completion, Finish, SampleRequest
+from lib.policy.engine import Finish, SampleRequest
 from lib.policy.slot_cache import SlotCache
 
 # Tokens that a session must be spared before it waits for another's prompt: questions also begin alike by chance.
@@ -26,17 +25,16 @@ class Session:
     slot: int
     tokens: list[int] = field(default_factory=list)  # whose keys and values the slot holds
     request: SampleRequest | None = None
-    future: asyncio.Future[Completion] | None = None
     uniforms: list[float] = field(default_factory=list)  # a number for each token of the turn
     sampled: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     positions: np.ndarray | None = None  # [3, prompt] of the turn's prompt, for a model that does not count tokens
     policy_version: int = 0  # that samples the turn's first token
 
-    def start_turn(self, request: SampleRequest, future: asyncio.Future[Completion]) -> None:
+    def start_turn(self, request: SampleRequest) -> None:
         """Go on from what the slot holds of the prompt; its last token is always left to compute."""
         self.tokens = request.prompt[: _shared_length(self.tokens, request.prompt[:-1])]
-        self.request, self.future = request, future
+        self.request = request
         self.uniforms = np.random.default_rng(request.seed).random(request.max_new_tokens).tolist()
         self.sampled, self.logprobs, self.positions = [], [], None
 
@@ -97,6 +95,11 @@ class SessionSlots:
         """Whether any session holds a slot."""
         return bool(self._sessions)
 
+    @property
+    def has_free(self) -> bool:
+        """Whether a session could be admitted."""
+        return bool(self._free)
+
     def find_or_admit(self, name: str) -> Session | None:
         """The session of that name, a new one if there is none; None when no slot is free."""
         session = self._sessions.get(name)
@@ -152,11 +155,6 @@ class SessionSlots:
         for session in self._sessions.values():
             session.tokens = []
         return begun
-
-    def abandon(self) -> list[asyncio.Future[Completion]]:
-        """Stop decoding; the futures of all turns begun. The sessions keep their slots until released."""
-        self.decoding = []
-        return [session.future for session in self._sessions.values() if session.future]
 
     def sort_free(self) -> None:
         """Forget in which order slots were freed."""

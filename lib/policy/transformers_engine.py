@@ -5,10 +5,8 @@ what the slot already holds, and only the new tokens are computed. What a prompt
 another slot is copied from there (questions share the system prompt, samples of a group their
 whole prompt), also when both arrive at once: then one of them is computed first.
 A decoding pass samples one token for every session and checks guesses at the next ones (lib/policy/drafts.py).
-Between decoding steps the engine gives way to the event loop, so that episodes that have ended a
-turn call their tools and come back while the others decode.
-
-The order of work depends only on the order of requests, so equal requests give equal tokens.
+Between passes (lib/policy/batcher.py) the engine gives way to the event loop, so that episodes that have ended a
+turn call their tools and come back while the others decode. Its lane says which thread computes the passes.
 """
 
 from __future__ import annotations
@@ -16,27 +14,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
 
 from lib.errors import PolicyError
+from lib.policy.batcher import Batcher
 from lib.policy.engine import Completion, SampleRequest
 from lib.policy.image_encoder import ImageEncoder
 from lib.policy.image_inputs import ImageInputs
-from lib.policy.model_runner import ModelRunner, prefill_batches
-from lib.policy.session_slots import Session, SessionSlots
-from lib.policy.slot_cache import SlotCache
+from lib.policy.lane import Lane
 
 # Turns given to other coroutines between steps: enough for an episode whose turn has ended to call
 # a local tool by way of the desk, whether its result is known or not, and to hand in its next turn.
 YIELDS = 24
-# A prompt is computed when this share of the live sessions waits for it: each pass has a fixed
-# cost, so a few at once are cheaper than one by one.
-PREFILL_SHARE = 0.125
+# Between looks at whether somebody has left a slot, while nothing can be computed.
+WAIT_S = 0.002
 
 
 class TransformersEngine:
-    """See lib.policy.engine.Engine.
+    """See lib.policy.engine.TrainedEngine.
 
     Args:
         model: a causal language model in float32 with the attention of lib.policy.attention; the engine
@@ -56,37 +53,36 @@ class TransformersEngine:
         dtype: torch.dtype = torch.bfloat16,
         encoder: ImageEncoder | None = None,
     ):
-        self._cache = SlotCache(num_slots=max_concurrent, capacity=max_tokens)
         self._images = ImageInputs(model, encoder) if encoder else None
-        self._runner = ModelRunner(model, self._cache, dtype=dtype, images=self._images)
-        self._slots = SessionSlots(self._cache)
+        # What it holds belongs to whichever thread computes, everything else here to the event loop's.
+        self._batcher = Batcher(
+            model, max_concurrent=max_concurrent, max_tokens=max_tokens, dtype=dtype, images=self._images
+        )
         self._capacity = max_tokens
-        self._arrivals: list[tuple[SampleRequest, asyncio.Future[Completion]]] = []
-        self._waiting: list[Session] = []  # have a slot, need their prompt computed
+        self._turns: dict[str, asyncio.Future[Completion]] = {}  # by session
         self._driver: asyncio.Task[None] | None = None
-        self._num_updates = 0  # of the weights
-        self.policy_version = 0
-        self.num_prompt_tokens = 0  # computed in prefill passes
-        self.num_passes = 0  # of decoding
+        self.lane = Lane()
+
+    @property
+    def policy_version(self) -> int:
+        return self._batcher.policy_version
+
+    @property
+    def num_prompt_tokens(self) -> int:
+        """Computed so far; what was copied from another slot does not count."""
+        return self._batcher.num_prompt_tokens
+
+    @property
+    def num_passes(self) -> int:
+        """Of decoding, so far."""
+        return self._batcher.num_passes
 
     async def update_weights(
         self, weights: Iterable[tuple[str, torch.Tensor]], *, version: int, probe: Sequence[int] = ()
     ) -> list[list[float]]:
         """See TrainedEngine. What slots hold of turns that have begun is computed again."""
-        # No step in between gives way to the event loop, so that no pass sees half of it.
-        self._runner.load_weights(weights)
-        self._num_updates += 1
-        self._waiting = [*self._slots.forget(), *self._waiting]
-        probed = [self._runner.logprobs(probe)] if probe else []  # while no slot holds anything
-        if not self._slots:
-            self._cache.clear()
-            # Which slot a session gets must not depend on what was sampled before: a resumed run starts afresh.
-            self._slots.sort_free()
-        self.policy_version = version
-        for session in self._waiting:
-            if not session.sampled:
-                session.policy_version = version
-        return probed
+        # One piece of work, so that no pass sees half of it.
+        return await self.lane.do(partial(self._batcher.update_weights, weights, version=version, probe=probe))
 
     async def sample(self, request: SampleRequest) -> Completion:
         if len(request.prompt) >= self._capacity:
@@ -96,104 +92,41 @@ class TransformersEngine:
             )
         if request.images and self._images:
             request = replace(request, prompt=self._images.patches.encode(request.prompt, request.images))
-        future: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
-        self._arrivals.append((request, future))
+        turn: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
+        self._turns[request.session] = turn
+        self._batcher.submit(request)
         if self._driver is None or self._driver.done():
             self._driver = asyncio.create_task(self._drive())
-        return await future
+        try:
+            return await turn
+        finally:  # also when its episode is given up
+            if self._turns.get(request.session) is turn:
+                del self._turns[request.session]
 
     def release(self, session: str) -> None:
-        held = self._slots.release(session)
-        if held in self._waiting:
-            self._waiting.remove(held)
+        """Its slot is free from the next pass on."""
+        self._batcher.release(session)
 
     async def _drive(self) -> None:
-        """Work until nothing is left to do; the next request starts it again."""
+        """Work until no turn is left; the next request starts it again."""
         try:
-            while True:
+            while self._turns:
                 await _give_way()
-                self._admit()
-                num_waiting, num_decoding = len(self._waiting), len(self._slots.decoding)
-                if not num_waiting and not num_decoding:
-                    if self._arrivals:
-                        continue
-                    return
-                if num_waiting and (not num_decoding or num_waiting >= PREFILL_SHARE * (num_waiting + num_decoding)):
-                    await self._prefill()
-                if self._slots.decoding:
-                    self._decode()
+                if not self._batcher.has_work:
+                    await asyncio.sleep(WAIT_S)  # all slots belong to episodes that call their tools
+                    continue
+                for session, completion in await self.lane.do(self._batcher.advance):
+                    turn = self._turns.get(session)
+                    if turn is not None and not turn.done():
+                        turn.set_result(completion)
         except Exception as error:  # boundary: every waiting episode learns of the engine's failure
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:
-        futures = [future for _, future in self._arrivals] + self._slots.abandon()
-        self._arrivals, self._waiting = [], []
-        for future in futures:
-            if not future.done():
-                future.set_exception(error)
-
-    def _admit(self) -> None:
-        """Give arrivals their slot; what has none yet keeps its place in the queue."""
-        left = []
-        for request, future in self._arrivals:
-            if future.cancelled():
-                continue
-            session = self._slots.find_or_admit(request.session)
-            if session is None:
-                left.append((request, future))
-                continue
-            session.start_turn(request, future)
-            session.policy_version = self.policy_version
-            self._slots.copy_shared_prefix(session)
-            self._waiting.append(session)
-        self._arrivals = left
-
-    async def _prefill(self) -> None:
-        """Compute waiting prompts in rounds; one that begins like another of its round copies that one first.
-
-        Gives way between passes, in which sessions may leave and weights may change.
-        """
-        while self._waiting:
-            weights = self._num_updates
-            leading: list[Session] = []
-            following: list[Session] = []
-            for session in self._waiting:
-                begins_alike = any(session.would_share(other) for other in leading)
-                (following if begins_alike else leading).append(session)
-            held_already = [session for session in leading if session.num_left <= 1]
-            for batch in [held_already, *prefill_batches(leading)]:
-                present = [session for session in batch if session in self._waiting]
-                self._compute(present)
-                await _give_way()
-                if self._num_updates != weights:
-                    break  # what was computed before counts no more, and is waiting again
-            else:
-                for session in following:
-                    if session in self._waiting:
-                        self._slots.copy_shared_prefix(session)
-
-    def _compute(self, batch: list[Session]) -> None:
-        """One pass over prompts, whose sessions decode from then on."""
-        missing = [session for session in batch if session.num_left > 1]
-        if missing:
-            self.num_prompt_tokens += sum(session.num_left - 1 for session in missing)
-            self._runner.prefill(missing)
-        for session in batch:
-            self._waiting.remove(session)
-            self._slots.join_decoding(session)
-
-    def _decode(self) -> None:
-        """One token or more for every decoding session."""
-        batch = list(self._slots.decoding)
-        self._runner.decode(batch)
-        self.num_passes += 1
-        # Only now, since a session that leaves exchanges slots with one that must know its own length.
-        for session in batch:
-            if finish := session.finish(self._capacity):
-                self._slots.leave_decoding(session)
-                completion = Completion(session.sampled, session.logprobs, finish, session.policy_version)
-                if not session.future.done():
-                    session.future.set_result(completion)
+        self._batcher.abandon()
+        for turn in self._turns.values():
+            if not turn.done():
+                turn.set_exception(error)
 
 
 async def _give_way() -> None:

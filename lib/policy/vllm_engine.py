@@ -51,6 +51,8 @@ class VllmEngine:
         leads: whether this process sends weights to servers that run already; others share them.
     """
 
+    lane = None  # servers compute in processes of their own
+
     def __init__(
         self,
         checkpoint: Path,

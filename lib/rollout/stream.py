@@ -3,11 +3,10 @@
 In: which questions belong to which step, and how a group is played. Out: finished groups. A group of step s starts
 once the weights of version s - ahead are in, so that nothing is sampled from a policy that is further behind than
 that when its turn comes. With ``ahead`` 0 nothing runs while the trainer trains, and the loop runs in the trainer's
-thread while that waits: on a CPU a second thread that computes takes half as long again, since the pools of workers
-that OpenMP keeps for each then sleep between any two products. With more, the loop has a thread of its own, and slow
-episodes no longer hold a step up: the groups that are finished are taken, the oldest first. Only a group that the
-next step would find too old is waited for, since all work on it would be lost, and not for long where others take a
-fraction of its time.
+thread while that waits. With more, the loop has a thread of its own (what an engine computes in this process it leaves
+to the trainer's: see lib/policy/lane.py), and slow episodes no longer hold a step up: the groups that are finished are
+taken, the oldest first. Only a group that the next step would find too old is waited for, since all work on it would
+be lost, and not for long where others take a fraction of its time.
 
 The loop and what runs in it live as long as the stream. What a stream has handed out beyond the order of the steps is
 its ledger, with which a resumed run neither repeats a group nor forgets one.
@@ -27,6 +26,7 @@ from statistics import median
 from typing import Any, NamedTuple, TypeVar
 
 from lib.environments.environment import Question
+from lib.policy.lane import Lane
 from lib.rollout.episode import Episode
 from lib.store.atomic_write import write_atomically
 
@@ -76,6 +76,7 @@ class RolloutStream:
         ahead: steps by which sampling may run ahead of training.
         in_flight: whether weights change while episodes go on; otherwise those that have begun end first.
         ledger: of the run that is resumed.
+        lane: of the engine, where that computes in this process.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class RolloutStream:
         ahead: int,
         in_flight: bool,
         ledger: Ledger = IN_ORDER,
+        lane: Lane | None = None,
     ):
         self._play, self._questions_of = play, questions_of
         self._steps, self._ahead, self._in_flight = steps, ahead, in_flight
@@ -105,17 +107,23 @@ class RolloutStream:
         self._changed = asyncio.Event()  # a group has ended
         self._loop = asyncio.new_event_loop()
         self._thread: threading.Thread | None = None
+        self._lane = lane if ahead else None
+        self._serving = contextlib.ExitStack()
+        self._served_at = time.monotonic()  # when the trainer last did the engine's work
         if ahead:
             self._thread = threading.Thread(target=self._loop.run_forever, name="rollouts", daemon=True)
 
     def __enter__(self) -> RolloutStream:
         if self._thread:
             self._thread.start()
+        if self._lane:
+            self._serving.enter_context(self._lane.served())
         return self
 
     def __exit__(self, *_: object) -> None:
         """What has begun is given up; what does not let itself be given up is left to the end of the process."""
         self._is_leaving = True
+        self._serving.close()
         if self._thread is None:
             self.run(self._give_up())
             self._loop.close()
@@ -140,7 +148,17 @@ class RolloutStream:
         """Wait for a coroutine in the stream's loop, between whatever else runs there."""
         if self._thread is None:
             return self._loop.run_until_complete(work)
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        result = asyncio.run_coroutine_threadsafe(work, self._loop)
+        if self._lane:
+            self._lane.serve_until(result)
+            self._served_at = time.monotonic()
+        return result.result()
+
+    def give_way(self) -> None:
+        """Compute for the episodes, if they want it, for as long as this thread has not."""
+        if self._lane:
+            self._lane.serve_for(time.monotonic() - self._served_at)
+            self._served_at = time.monotonic()
 
     def settle(self) -> None:
         """Where weights do not change in flight, wait until what has begun has ended. Raises what broke a group."""

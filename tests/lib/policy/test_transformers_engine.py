@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 import torch
@@ -152,6 +153,61 @@ def test_an_episode_given_up_in_the_middle_of_a_turn_leaves_the_others_as_they_w
     assert [completion.tokens for completion in cut[1:]] == [completion.tokens for completion in whole[1:]]
 
 
+@pytest.fixture
+def loop():
+    """An event loop at work in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="loop")
+    thread.start()
+    yield loop
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+def test_passes_are_computed_by_the_thread_that_serves_and_give_what_they_give_elsewhere(model, loop, monkeypatch):
+    requests = [request(str(i), p, seed=i) for i, p in enumerate(prompts(5))]
+    alone = sample_all(engine_over(model), requests)
+    engine, threads = engine_over(model), set()
+    forward = model.forward
+    monkeypatch.setattr(model, "forward", lambda **given: threads.add(threading.current_thread()) or forward(**given))
+
+    async def run():
+        return await asyncio.gather(*[engine.sample(r) for r in requests])
+
+    with engine.lane.served():
+        result = asyncio.run_coroutine_threadsafe(run(), loop)
+        engine.lane.serve_until(result)
+    assert [completion.tokens for completion in result.result()] == [completion.tokens for completion in alone]
+    assert threads == {threading.current_thread()}
+
+
+def test_a_thread_that_stops_serving_in_the_middle_of_turns_leaves_no_slot_taken(model, loop):
+    engine = engine_over(model, slots=3)
+
+    async def play(number, prompt):
+        try:
+            return await engine.sample(request(f"given up {number}", prompt, new=90))
+        finally:
+            engine.release(f"given up {number}")
+
+    async def run():
+        return await asyncio.gather(*[play(i, p) for i, p in enumerate(prompts(5))])
+
+    with engine.lane.served():
+        result = asyncio.run_coroutine_threadsafe(run(), loop)
+        while engine.num_passes < 5:
+            engine.lane.serve_for(0.01)
+    result.cancel()
+
+    async def settle():
+        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
+
+    asyncio.run_coroutine_threadsafe(settle(), loop).result(5)
+    completions = sample_all(engine, [request(str(i), prompt) for i, prompt in enumerate(prompts(3))])
+    assert [completion.finish for completion in completions] == [Finish.LENGTH] * 3
+
+
 def test_equal_prompts_are_computed_once(model):
     engine = engine_over(model)
     prompt = prompts(1)[0]
@@ -175,8 +231,8 @@ def test_questions_that_arrive_at_once_have_what_they_share_computed_once(model)
 def test_guessed_tokens_save_passes_and_change_nothing_else(model, monkeypatch, temperature):
     def play():
         engine, passes = engine_over(model), []
-        decode = engine._runner.decode
-        monkeypatch.setattr(engine._runner, "decode", lambda batch: passes.append(len(batch)) or decode(batch))
+        decode = engine._batcher._runner.decode
+        monkeypatch.setattr(engine._batcher._runner, "decode", lambda batch: passes.append(len(batch)) or decode(batch))
         # Alike in the middle, so that all end in the same few words said again and again.
         requests = [request(str(i), p[:4] + [7, 8, 9] * 5, new=70, temperature=temperature, seed=i) for i, p in cases]
         return requests, sample_all(engine, requests), len(passes)

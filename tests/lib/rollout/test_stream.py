@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from lib.environments.environment import Question
+from lib.policy.lane import Lane
 from lib.rollout.stream import Ledger, RolloutStream
 
 GROUPS = 3
@@ -112,6 +113,27 @@ def test_leaving_gives_up_what_never_ends():
         stream.change_weights(lambda: player.change(0), version=0)
     assert time.perf_counter() - started < 5
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("ahead", [0, 2])
+def test_what_an_engine_computes_is_computed_by_the_thread_that_trains(ahead):
+    """Also while it trains, between its passes."""
+    lane, threads, mine = Lane(), [], threading.current_thread().name
+    computed = threading.Semaphore(0)
+
+    async def play(question, step):
+        for _ in range(3):
+            threads.append(await lane.do(lambda: computed.release() or threading.current_thread().name))
+        return [SimpleNamespace(step=step, number=int(question.id))]
+
+    with RolloutStream(play, questions_of, first=0, steps=4, ahead=ahead, in_flight=True, lane=lane) as stream:
+        stream.change_weights(Player().change_now, version=0)
+        assert len(stream.take(0)) == GROUPS
+        before = len(threads)
+        while ahead and computed.acquire(timeout=0.1):
+            stream.give_way()
+        assert len(threads) == (3 * GROUPS * (1 + ahead) if ahead else before)
+    assert set(threads) == {mine}
 
 
 def test_a_resumed_run_begins_with_its_own_step():
