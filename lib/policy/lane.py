@@ -3,8 +3,8 @@
 In: functions. Out: what they return. Where nobody serves the lane, they are called on the spot.
 
 An engine samples in an event loop that goes on while a trainer trains, yet its passes are computed by the thread that
-trains: on a CPU two threads that compute take half as long again, both of them. OpenMP keeps workers for each, and as
-soon as all of them outnumber the cores they sleep between any two products.
+trains: on a CPU two threads that compute hold each other up even where they take turns. OpenMP keeps workers for each,
+and as soon as all of them outnumber the cores they sleep between any two products.
 """
 
 from __future__ import annotations
