@@ -108,7 +108,7 @@ class Learner:
     ) -> tuple[float, float, TokenMeasures]:
         """Optimizer steps over the batch; none when no rank has a group with a signal.
 
-        ``between`` is called between two passes.
+        ``between`` is called after every pass.
 
         Returns (loss, gradient norm, measures); the first two are those of the last optimizer step.
         """

@@ -11,18 +11,6 @@ import pytest
 from lib.policy.lane import IDLE_S, Lane
 
 
-@pytest.fixture
-def loop():
-    """An event loop at work in a thread of its own."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="loop")
-    thread.start()
-    yield loop
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
-
-
 def start(loop, work):
     return asyncio.run_coroutine_threadsafe(work, loop)
 

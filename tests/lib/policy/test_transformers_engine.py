@@ -153,18 +153,6 @@ def test_an_episode_given_up_in_the_middle_of_a_turn_leaves_the_others_as_they_w
     assert [completion.tokens for completion in cut[1:]] == [completion.tokens for completion in whole[1:]]
 
 
-@pytest.fixture
-def loop():
-    """An event loop at work in a thread of its own."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="loop")
-    thread.start()
-    yield loop
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
-
-
 def test_passes_are_computed_by_the_thread_that_serves_and_give_what_they_give_elsewhere(model, loop, monkeypatch):
     requests = [request(str(i), p, seed=i) for i, p in enumerate(prompts(5))]
     alone = sample_all(engine_over(model), requests)
