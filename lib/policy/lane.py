@@ -11,21 +11,25 @@ from __future__ import annotations
 
 import asyncio
 import queue
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
-# So long without work means that there is none for now: an event loop takes less from one pass to the next.
-IDLE_S = 0.05
+# Within so long an event loop that has more hands it in; one that does not is busy otherwise.
+SOON_S = 0.05
 
 
 class Lane:
-    """From an event loop's thread to the one that serves."""
+    """From an event loop's thread to the one that serves.
 
-    def __init__(self) -> None:
+    Args:
+        has_more: whether work is on its way.
+    """
+
+    def __init__(self, has_more: Callable[[], bool] = lambda: False) -> None:
+        self._has_more = has_more
         self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = queue.SimpleQueue()
         self._is_served = False
 
@@ -55,14 +59,13 @@ class Lane:
         while not event.done():
             self._work(self._jobs.get())
 
-    def serve_for(self, seconds: float) -> None:
-        """Do what comes for so long at the most, and no longer than there is any."""
-        ends = time.monotonic() + seconds
-        try:
-            while (left := ends - time.monotonic()) > 0:
-                self._work(self._jobs.get(timeout=min(left, IDLE_S)))
-        except queue.Empty:
-            return
+    def serve_rest(self) -> None:
+        """Do what is there, and what is on its way, until there is no more."""
+        while self._has_more() or not self._jobs.empty():
+            try:
+                self._work(self._jobs.get(timeout=SOON_S))
+            except queue.Empty:
+                return
 
     @staticmethod
     def _work(job: tuple[Callable[[], Any], Future[Any]] | None) -> None:

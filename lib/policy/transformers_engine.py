@@ -61,7 +61,7 @@ class TransformersEngine:
         self._capacity = max_tokens
         self._turns: dict[str, asyncio.Future[Completion]] = {}  # by session
         self._driver: asyncio.Task[None] | None = None
-        self.lane = Lane()
+        self.lane = Lane(has_more=lambda: self._batcher.has_work)
 
     @property
     def policy_version(self) -> int:

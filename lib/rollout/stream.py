@@ -109,7 +109,6 @@ class RolloutStream:
         self._thread: threading.Thread | None = None
         self._lane = lane if ahead else None
         self._serving = contextlib.ExitStack()
-        self._served_at = time.monotonic()  # when the trainer last did the engine's work
         if ahead:
             self._thread = threading.Thread(target=self._loop.run_forever, name="rollouts", daemon=True)
 
@@ -151,14 +150,16 @@ class RolloutStream:
         result = asyncio.run_coroutine_threadsafe(work, self._loop)
         if self._lane:
             self._lane.serve_until(result)
-            self._served_at = time.monotonic()
         return result.result()
 
     def give_way(self) -> None:
-        """Compute for the episodes, if they want it, for as long as this thread has not."""
+        """Compute for the episodes until all of them wait for tools.
+
+        Who trains on them comes last: what is sampled now need not be computed again under the next weights, and
+        tools work while this thread trains.
+        """
         if self._lane:
-            self._lane.serve_for(time.monotonic() - self._served_at)
-            self._served_at = time.monotonic()
+            self._lane.serve_rest()
 
     def settle(self) -> None:
         """Where weights do not change in flight, wait until what has begun has ended. Raises what broke a group."""

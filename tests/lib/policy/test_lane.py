@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from lib.policy.lane import IDLE_S, Lane
+from lib.policy.lane import SOON_S, Lane
 
 
 def start(loop, work):
@@ -65,22 +65,29 @@ def test_a_thread_that_is_told_to_end_ends_and_its_work_counts_as_given_up(loop)
         assert "Cancelled" in type(found.value).__name__
 
 
-def test_a_lent_moment_ends_when_nothing_is_left_or_its_time_is_over(loop):
-    lane = Lane()
+def test_the_rest_is_what_is_there_and_what_is_on_its_way(loop):
+    left = list(range(20))
+    lane = Lane(has_more=lambda: bool(left))
 
     async def work():
-        while True:
-            await lane.do(lambda: time.sleep(0.01))
+        while left:
+            await asyncio.sleep(SOON_S / 50)
+            await lane.do(left.pop)
 
     with lane.served():
+        result = start(loop, work())
+        lane.serve_rest()
+        assert not left
+        result.result(5)
+        lane.serve_rest()  # returns at once
+
+
+def test_nobody_waits_long_for_a_rest_that_does_not_come():
+    lane = Lane(has_more=lambda: True)
+    with lane.served():
         started = time.perf_counter()
-        lane.serve_for(60)
-        assert IDLE_S <= time.perf_counter() - started < 30
-        endless = start(loop, work())
-        started = time.perf_counter()
-        lane.serve_for(0.2)
-        assert 0.2 <= time.perf_counter() - started < 30
-        endless.cancel()
+        lane.serve_rest()
+        assert SOON_S <= time.perf_counter() - started < 30
 
 
 def test_what_is_left_at_the_end_is_not_done(loop):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import Future
 
 import pytest
 import torch
@@ -170,8 +171,16 @@ def test_passes_are_computed_by_the_thread_that_serves_and_give_what_they_give_e
     assert threads == {threading.current_thread()}
 
 
-def test_a_thread_that_stops_serving_in_the_middle_of_turns_leaves_no_slot_taken(model, loop):
-    engine = engine_over(model, slots=3)
+def test_a_thread_that_stops_serving_in_the_middle_of_turns_leaves_no_slot_taken(model, loop, monkeypatch):
+    engine, enough = engine_over(model, slots=3), Future()
+    forward, passes = model.forward, iter(range(10_000))
+
+    def pass_of(**given):
+        if next(passes) == 5:
+            enough.set_result(None)
+        return forward(**given)
+
+    monkeypatch.setattr(model, "forward", pass_of)
 
     async def play(number, prompt):
         try:
@@ -184,8 +193,8 @@ def test_a_thread_that_stops_serving_in_the_middle_of_turns_leaves_no_slot_taken
 
     with engine.lane.served():
         result = asyncio.run_coroutine_threadsafe(run(), loop)
-        while engine.num_passes < 5:
-            engine.lane.serve_for(0.01)
+        engine.lane.serve_until(enough)
+    assert not result.done()
     result.cancel()
 
     async def settle():
