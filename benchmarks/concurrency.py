@@ -4,10 +4,11 @@
     python -m benchmarks.concurrency --fake [--concurrent 512 10000]
 
 With a run, its warmed-up policy plays training questions of the domain `knowledge` at temperature 1, as many at once
-as there are episodes; the last column is the share of the machine's matrix multiplication that reading the sampled
-tokens takes. With --fake, an engine that answers at once takes the model's place: what is left is the driver (event
-loop, conversation, parsing, tools on an index of one page), told as milliseconds a turn, and the memory that an episode
-holds while all of them stand in the middle of a turn.
+as there are episodes; padding is the share of the work of attention that is done for no token, and the last column the
+share of the machine's matrix multiplication that reading the sampled tokens takes. With --fake, an engine that answers
+at once takes the model's place: what is left is the driver (event loop, conversation, parsing, tools on an index of one
+page), told as milliseconds a turn, and the memory that an episode holds while all of them stand in the middle of a
+turn.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ def play_real(chosen: argparse.Namespace, number: int) -> str:
     from benchmarks.warmed_up import DOMAIN, WarmedUp
     from lib.policy.engines import Engines
     from lib.policy.load import load_chat
+    from lib.policy.transformers_engine import TransformersEngine
     from lib.rollout.attempt import episode_limits
     from lib.rollout.collect import collect_episodes
     from lib.rollout.worlds import Worlds
@@ -62,7 +64,9 @@ def play_real(chosen: argparse.Namespace, number: int) -> str:
     sampled = sum(sum(episode.conversation.action_mask) for episode in episodes)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     share = READ * num_multiplied(run.checkpoint) * sampled / seconds / multiply()
-    return f"| {len(episodes)} | {len(episodes) / seconds:.1f} | {sampled / seconds:.0f} | {peak:,.0f} | {share:.1%} |"
+    padding = f"{engine.padding:.0%}" if isinstance(engine, TransformersEngine) else ""
+    cells = (f"{len(episodes) / seconds:.1f}", f"{sampled / seconds:.0f}", f"{peak:,.0f}", padding, f"{share:.1%}")
+    return f"| {len(episodes)} | {' | '.join(cells)} |"
 
 
 class FakeEngine:
@@ -146,7 +150,7 @@ def main() -> None:
         parser.error("give --run STORE or --fake")
     heads = ("episodes", "ms a turn", "KiB held an episode", "lost")
     if not chosen.fake:
-        heads = ("episodes", "episodes/s", "tokens/s", "peak memory, MiB", "of the ceiling")
+        heads = ("episodes", "episodes/s", "tokens/s", "peak memory, MiB", "padding", "of the ceiling")
     print(f"{tell_versions()}; seed 0\n\n| {' | '.join(heads)} |\n|{'---|' * len(heads)}", flush=True)
     for number in chosen.concurrent or ((512, 10_000) if chosen.fake else (8, 32, 128, 512)):
         command = [sys.executable, "-m", "benchmarks.concurrency", *sys.argv[1:], "--one", str(number)]

@@ -51,7 +51,7 @@ EPISODES = Contract(
             required("policy", pa.string()),
             required("benchmark", pa.string()),
             required("sample", pa.int32()),
-            required("step", pa.int32()),  # optimizer step of the run that sampled it; 0 outside training
+            required("step", pa.int32()),  # of the run that trained on it; 0 outside training
             required("tokens", pa.list_(pa.int32())),  # [num_tokens]
             required("action_mask", pa.list_(pa.bool_())),  # [num_tokens], true where the policy sampled
             required("logprobs", pa.list_(pa.float32())),  # [num_tokens], 0 where not an action

@@ -1,16 +1,20 @@
 """Attention over a key/value cache without repeating grouped heads, and over a forest of prefixes.
 
-Registered with transformers under the name ``ropewalk``. Three cases: no mask (one sequence, plain causal
-attention), an explicit boolean mask over sequences that lie one after the other in a single row (decoding and
-extending against a cache), and a forest; where these lie is an argument of the model. Knows nothing of episodes.
+Registered with transformers under the name ``ropewalk``. Cases: no mask (one sequence, plain causal
+attention), a mask, many sequences that lie one after the other in a single row (decoding and extending against a
+cache), and a forest; where these lie is an argument of the model. Knows nothing of episodes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import torch
 from transformers import AttentionInterface
+
+from lib.errors import PolicyError
+from lib.policy.slot_cache import SlotCache
 
 NAME = "ropewalk"
 attend = torch.nn.functional.scaled_dot_product_attention
@@ -34,12 +38,28 @@ class Forest:
 
 
 @dataclass(frozen=True)
-class Ragged:
-    """Where the new tokens of many sequences stand that come as a single row, those of one after those of another."""
+class Bundle:
+    """Sequences that attend together, as if all were as long as the longest and had as many new tokens as any."""
 
-    rows: torch.Tensor  # [tokens] sequence of each token
+    tokens: slice  # of all new tokens, those of these sequences
+    rows: torch.Tensor  # [tokens] sequence of each of them
     columns: torch.Tensor  # [tokens] which of its sequence's new tokens it is
-    width: int  # new tokens of the sequence that has most
+    mask: torch.Tensor  # bool [rows, 1, new, tiles x TILE], true where attended
+    slots: slice | torch.Tensor  # of the cache that the sequences have
+    tiles: int  # that are read
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether every sequence has one new token."""
+        return self.mask.shape[2] == 1 and len(self.rows) == len(self.mask)
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """New tokens of many sequences that come as a single row, those of one after those of another."""
+
+    cache: SlotCache  # that holds their keys and values, and those before them
+    bundles: Sequence[Bundle]  # in the order of the tokens
 
 
 def grouped_attention(
@@ -52,16 +72,27 @@ def grouped_attention(
     dropout: float = 0.0,
     forest: Forest | None = None,
     ragged: Ragged | None = None,
+    sliding_window: int | None = None,
+    softcap: float | None = None,
+    s_aux: torch.Tensor | None = None,
     **_: object,
 ) -> tuple[torch.Tensor, None]:
-    """Return the attended values ``[rows, new, heads, width]``, in the value's precision."""
+    """Return the attended values ``[rows, new, heads, width]``, in the value's precision.
+
+    Raises PolicyError for a model that attends in another way: one whose scores are capped or have sinks, or whose
+    window is shorter than what it reads.
+    """
+    if softcap is not None or s_aux is not None:
+        raise _refusal("caps its attention's scores" if s_aux is None else "has sinks in its attention")
+    if sliding_window is not None and (longest := _longest(key, ragged, forest)) > sliding_window:
+        raise _refusal(f"attends to the last {sliding_window} tokens, fewer than the {longest} that it has to read")
     query, key = query.to(value.dtype), key.to(value.dtype)
     if forest is not None:
         return _over_forest(query, key, value, forest, scaling, dropout)[None], None
     if ragged is not None:
-        return _over_ragged(query, key, value, attention_mask, ragged, scaling, dropout)[None], None
+        return _over_ragged(query, module.layer_idx, ragged, scaling, dropout)[None], None
     if attention_mask is not None:
-        output = _attend_masked(query, key, value, attention_mask, scaling, dropout)
+        output = _attend_masked(query, [key], [value], attention_mask, scaling, dropout)
     else:
         groups = query.shape[1] // key.shape[1]
         if groups > 1:
@@ -70,10 +101,21 @@ def grouped_attention(
     return output.transpose(1, 2).contiguous(), None
 
 
+def _longest(key: torch.Tensor, ragged: Ragged | None, forest: Forest | None) -> int:
+    """Positions that a token attends to, if none is hidden from it."""
+    if ragged is not None:
+        return ragged.cache.longest
+    return key.shape[2] if forest is None else forest.keys.shape[1]
+
+
+def _refusal(reason: str) -> PolicyError:
+    return PolicyError(f"The model {reason}, which is not computed here.", next_step="choose another model")
+
+
 def _attend_masked(
     query: torch.Tensor,  # [rows, heads, new, width]
-    key: torch.Tensor,  # [rows, key_heads, length, width]
-    value: torch.Tensor,  # [rows, key_heads, length, width]
+    keys: Sequence[torch.Tensor],  # each [rows, key_heads, part of the length, width]
+    values: Sequence[torch.Tensor],  # as the keys
     mask: torch.Tensor,  # bool [rows, 1, new, length]
     scaling: float | None,
     dropout: float,
@@ -81,41 +123,50 @@ def _attend_masked(
     """Attended values ``[rows, heads, new, width]``.
 
     The queries of the heads that share a key head become further rows of one product, so that the keys are read once
-    and never copied. On a CPU two products over all rows take half the time of torch's kernel, which takes each head
-    of each row by itself.
+    and not repeated. On a CPU two products over all rows take half the time of torch's kernel, which takes each head
+    of each row by itself. Keys and values that come in several parts are multiplied part by part.
     """
     rows, heads, new, width = query.shape
-    key_heads, length = key.shape[1:3]
+    key_heads, length = keys[0].shape[1], mask.shape[-1]
     groups = heads // key_heads
     if query.device.type != "cpu":
+        key, value = (parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=2) for parts in (keys, values))
         packed = query.reshape(rows, key_heads, groups * new, width)
         wide = mask if groups == 1 or new == 1 else mask.repeat(1, 1, groups, 1)
         return attend(packed, key, value, attn_mask=wide, dropout_p=dropout, scale=scaling).view(query.shape)
     query = query * (width**-0.5 if scaling is None else scaling)
     packed = query.reshape(rows * key_heads, groups * new, width)
-    scores = torch.bmm(packed, key.flatten(0, 1).transpose(1, 2)).view(rows, heads, new, length)
+    products = [torch.bmm(packed, key.flatten(0, 1).transpose(1, 2)) for key in keys]
+    scores = (products[0] if len(products) == 1 else torch.cat(products, dim=-1)).view(rows, heads, new, length)
     bias = torch.zeros_like(mask, dtype=scores.dtype).masked_fill_(~mask, float("-inf"))
     weights = torch.nn.functional.dropout(torch.softmax(scores + bias, dim=-1), dropout)
-    return torch.bmm(weights.view(*packed.shape[:2], length), value.flatten(0, 1)).view(query.shape)
+    weights = weights.view(*packed.shape[:2], length).split([value.shape[2] for value in values], dim=-1)
+    outputs = [torch.bmm(weight, value.flatten(0, 1)) for weight, value in zip(weights, values, strict=True)]
+    if len(outputs) == 1:
+        return outputs[0].view(query.shape)
+    output = outputs[0].float()
+    for other in outputs[1:]:
+        output += other
+    return output.to(query.dtype).view(query.shape)
 
 
 def _over_ragged(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    mask: torch.Tensor,
-    ragged: Ragged,
-    scaling: float | None,
-    dropout: float,
+    query: torch.Tensor, layer: int, ragged: Ragged, scaling: float | None, dropout: float
 ) -> torch.Tensor:
     """Attended values ``[tokens, heads, width]``; only here are short sequences padded, as reading keys costs most."""
     heads, _, width = query.shape[1:]
-    if ragged.width == 1:  # a token a sequence
-        return _attend_masked(query.transpose(0, 2), key, value, mask, scaling, dropout)[:, :, 0]
-    queries = query.new_zeros(len(key), ragged.width, heads, width)
-    queries[ragged.rows, ragged.columns] = query[0].transpose(0, 1)
-    output = _attend_masked(queries.transpose(1, 2), key, value, mask, scaling, dropout)
-    return output.transpose(1, 2)[ragged.rows, ragged.columns]
+    outputs = []
+    for bundle in ragged.bundles:
+        keys, values = ragged.cache.read(layer, bundle.slots, bundle.tiles)
+        queries = query[0, :, bundle.tokens].transpose(0, 1)  # [tokens, heads, width]
+        if bundle.is_dense:
+            outputs.append(_attend_masked(queries[:, :, None], keys, values, bundle.mask, scaling, dropout)[:, :, 0])
+            continue
+        padded = query.new_zeros(len(bundle.mask), bundle.mask.shape[2], heads, width)
+        padded[bundle.rows, bundle.columns] = queries
+        output = _attend_masked(padded.transpose(1, 2), keys, values, bundle.mask, scaling, dropout)
+        outputs.append(output.transpose(1, 2)[bundle.rows, bundle.columns])
+    return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
 
 def _over_forest(
@@ -125,7 +176,7 @@ def _over_forest(
     queries = _gather(query, forest.queries)
     # A node is a key of many blocks: its gradient is summed in float32.
     keys, values = (_gather(tensor.float(), forest.keys).to(value.dtype) for tensor in (key, value))
-    output = _attend_masked(queries, keys, values, forest.mask, scaling, dropout)
+    output = _attend_masked(queries, [keys], [values], forest.mask, scaling, dropout)
     return output.transpose(1, 2).flatten(0, 1).index_select(0, forest.rows)
 
 

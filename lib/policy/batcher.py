@@ -54,8 +54,13 @@ class Batcher:
     @property
     def has_work(self) -> bool:
         """Whether a pass could be computed now; turns that need a slot wait for somebody to leave."""
-        can_admit = self._queue and self._slots.has_free
+        can_admit = any(self._slots.has_room(request.session) for request in self._queue)
         return bool(self._news or self._waiting or self._slots.decoding or can_admit)
+
+    @property
+    def padding(self) -> float:
+        """Share of the work of attention so far that was padding; see lib.policy.row_parts."""
+        return 1.0 - self._runner.needed / max(1, self._runner.work)
 
     def submit(self, request: SampleRequest) -> None:
         """A turn to sample."""
@@ -88,8 +93,8 @@ class Batcher:
         self._num_updates += 1
         self._waiting = [*self._slots.forget(), *self._waiting]
         probed = [self._runner.logprobs(probe)] if probe else []  # while no slot holds anything
+        self._cache.clear()
         if not self._slots:
-            self._cache.clear()
             # Which slot a session gets must not depend on what was sampled before: a resumed run starts afresh.
             self._slots.sort_free()
         self.policy_version = version
@@ -165,10 +170,10 @@ class Batcher:
 
     def _decode(self) -> list[tuple[str, Completion]]:
         """One token or more for every decoding session."""
+        self._slots.tidy()
         batch, ended = list(self._slots.decoding), []
         self._runner.decode(batch)
         self.num_passes += 1
-        # Only now, since a session that leaves exchanges slots with one that must know its own length.
         for session in batch:
             if finish := session.finish(self._capacity):
                 self._slots.leave_decoding(session)

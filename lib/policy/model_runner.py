@@ -12,17 +12,18 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import torch
 
-from lib.policy.attention import Ragged
+from lib.policy.attention import Bundle, Ragged
 from lib.policy.drafts import Drafts
 from lib.policy.image_features import takes_images
 from lib.policy.image_inputs import ImageInputs
 from lib.policy.inference_copy import InferenceCopy
 from lib.policy.rotary_positions import rows_of_one
+from lib.policy.row_parts import Part, split_rows, work_of
 from lib.policy.sampling import sample_tokens
-from lib.policy.session_slots import Session
-from lib.policy.slot_cache import Region, SlotCache
+from lib.policy.session_slots import Session, rows_of
+from lib.policy.slot_cache import SlotCache, num_tiles, room_for
 
-# Sessions times longest prompt of one prefill pass; bounds its memory.
+# Sessions times most new tokens of any in one prefill pass; bounds its memory.
 PREFILL_TOKENS = 8192
 
 
@@ -41,6 +42,7 @@ class ModelRunner:
         self._device = next(model.parameters()).device
         self._cache = cache
         self._drafts = Drafts()
+        self.work = self.needed = 0  # of attention, and what of it was no padding
 
     def load_weights(self, weights: Iterable[tuple[str, torch.Tensor]]) -> None:
         """Take over a trained model's weights, tied ones under both names."""
@@ -54,25 +56,25 @@ class ModelRunner:
     def logprobs(self, tokens: Sequence[int]) -> list[float]:
         """Of all tokens but the first, at temperature 1, by way of the first slot, which may hold nothing."""
         session = Session(slot=0, positions=np.tile(np.arange(len(tokens)), (3, 1)))
-        logits = self._forward([session], [list(tokens)], slots=torch.tensor([0], device=self._device))
+        logits = self._forward([session], [list(tokens)])
         rows = logits[0, :-1].float().log_softmax(dim=-1)
         return rows.gather(1, torch.tensor(tokens[1:], device=self._device)[:, None])[:, 0].tolist()
 
     @torch.no_grad()
     def prefill(self, batch: Sequence[Session]) -> None:
         """Compute the contexts but for their last token, which the next decoding step takes."""
+        batch = sorted(batch, key=lambda s: -work_of(s.num_left, room_for(len(s.context))))
         news = [s.context[len(s.tokens) : -1] for s in batch]
-        slots = torch.tensor([s.slot for s in batch], device=self._device)
-        self._forward(batch, news, slots=slots, logits=False)
+        self._forward(batch, news, logits=False)
         for session, new in zip(batch, news, strict=True):
             session.tokens = session.tokens + new
             self._drafts.learn(session.tokens, start=len(session.tokens) - len(new))
 
     @torch.no_grad()
     def decode(self, batch: Sequence[Session]) -> None:
-        """Sample one token or more for every session; they hold the first slots, in order."""
+        """Sample one token or more for every session; they come in the order of their slots."""
         news = [[s.next_token, *self._guess(s)] for s in batch]
-        logits = self._forward(batch, news, slots=len(batch))
+        logits = self._forward(batch, news, in_place=True)
         places = [(s, len(s.sampled) + i) for s, new in zip(batch, news, strict=True) for i in range(len(new))]
         tokens, logprobs = sample_tokens(
             logits[0],
@@ -95,26 +97,35 @@ class ModelRunner:
         return self._drafts.guess(session.tokens[-1], session.next_token, limit=left - 1, stop=request.stop_tokens)
 
     def _forward(
-        self, batch: Sequence[Session], news: Sequence[list[int]], *, slots: torch.Tensor | int, logits: bool = True
+        self, batch: Sequence[Session], news: Sequence[list[int]], *, in_place: bool = False, logits: bool = True
     ) -> torch.Tensor:
-        """Logits ``[1, tokens, vocabulary]`` of all new tokens, or their hidden states."""
+        """Logits ``[1, tokens, vocabulary]`` of all new tokens, or their hidden states.
+
+        Args:
+            in_place: attend to the slots where they lie; without, keys and values of the batch are copied, in order.
+        """
         starts = [len(s.tokens) for s in batch]
-        rows = [row for row, new in enumerate(news) for _ in new]
+        owners = [i for i, new in enumerate(news) for _ in new]
         columns = [column for new in news for column in range(len(new))]
-        positions = [starts[row] + column for row, column in zip(rows, columns, strict=True)]
-        # Decoding looks over all the room there is: the first slots are then one block of memory, which multiplies
-        # fastest.
-        room = self._cache.reserve(max(positions) + 1)
-        length = room if isinstance(slots, int) else max(positions) + 1
-        width = max(map(len, news))
-        place = torch.tensor(starts)[:, None] + torch.arange(width)[None]  # [rows, width]
-        mask = torch.arange(length)[None, None] <= place[:, :, None]
-        rows, columns, positions = (torch.tensor(values, device=self._device) for values in (rows, columns, positions))
-        self._cache.enter(Region(slots=slots, rows=rows, positions=positions, length=length))
+        slots = torch.tensor([batch[i].slot for i in owners], device=self._device)
+        positions = torch.tensor([starts[i] + column for i, column in zip(owners, columns, strict=True)])
+        positions = positions.to(self._device)
+        self._cache.enter(slots, positions)
+        rows = [s.slot for s in batch] if in_place else list(range(len(batch)))
+        widths, lengths = rows_of(batch, rows, [len(new) for new in news])
+        parts = list(split_rows(widths, lengths))
+        self.work += sum(part.work for part in parts)
+        self.needed += sum(work_of(len(new), start + len(new)) for start, new in zip(starts, news, strict=True))
+        row_of_token = np.array(rows)[owners]
+        first = np.zeros(len(widths), dtype=np.int64)
+        first[rows] = starts
+        bundles = [
+            self._bundle(part, row_of_token, np.array(columns), first, None if in_place else batch) for part in parts
+        ]
         arguments = {
             "position_ids": self._rotary(batch, starts, news, positions),
-            "attention_mask": mask[:, None].to(self._device),
-            "ragged": Ragged(rows=rows, columns=columns, width=width),
+            "attention_mask": None,
+            "ragged": Ragged(self._cache, bundles),
             "past_key_values": self._cache,
             "use_cache": True,
         }
@@ -130,6 +141,31 @@ class ModelRunner:
             return model.get_output_embeddings()(hidden) if logits else hidden
         output = (model if logits else model.base_model)(**arguments)
         return output.logits if logits else output.last_hidden_state
+
+    def _bundle(
+        self, part: Part, rows: np.ndarray, columns: np.ndarray, starts: np.ndarray, batch: Sequence[Session] | None
+    ) -> Bundle:
+        """The new tokens of a part's rows.
+
+        Args:
+            rows, columns: ``[tokens]`` of all new tokens; rows in order.
+            starts: ``[rows]`` positions before each row's new tokens.
+            batch: what the rows are, unless they are slots.
+        """
+        first, last = np.searchsorted(rows, [part.start, part.stop])
+        taken = slice(part.start, part.stop)
+        tiles = num_tiles(part.length)
+        ends = torch.from_numpy(starts[taken])[:, None] + torch.arange(part.width)  # [rows, new]
+        mask = torch.arange(part.length) <= ends[:, None, :, None]
+        slots = taken if batch is None else torch.tensor([s.slot for s in batch[taken]], device=self._device)
+        return Bundle(
+            tokens=slice(int(first), int(last)),
+            rows=torch.from_numpy(rows[first:last] - part.start).to(self._device),
+            columns=torch.from_numpy(columns[first:last]).to(self._device),
+            mask=mask.to(self._device),
+            slots=slots,
+            tiles=tiles,
+        )
 
     def _rotary(
         self, batch: Sequence[Session], starts: Sequence[int], news: Sequence[list[int]], positions: torch.Tensor

@@ -2,18 +2,25 @@
 
 A session (an episode) keeps one slot from its first turn until it is released, so a turn's prompt finds what
 the turns before have left there. A new session takes over the longest prefix that it shares with another
-slot. Sessions that decode hold the first slots, in order, so that a decoding pass reads one block.
+slot. Sessions keep their slots while they wait for tools; only where too much of a decoding pass would be padding
+do those that decode move to the first slots, the longest first.
 """
 
 from __future__ import annotations
 
+from bisect import insort
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 import numpy as np
 
 from lib.policy.engine import Finish, SampleRequest
-from lib.policy.slot_cache import SlotCache
+from lib.policy.row_parts import is_worth_it, split_rows
+from lib.policy.slot_cache import SlotCache, num_tiles, room_for
 
+# Share of a pass's attention that sorting its sessions by length must spare: it costs about what a pass does.
+WORTH_SORTING = 0.1
 # Tokens that a session must be spared before it waits for another's prompt: questions also begin alike by chance.
 WORTH_COPYING = 32
 
@@ -47,6 +54,11 @@ class Session:
     def num_left(self) -> int:
         """Tokens of the context that the slot does not hold."""
         return len(self.request.prompt) + len(self.sampled) - len(self.tokens)
+
+    @property
+    def length(self) -> int:
+        """Positions that the next decoding step sees."""
+        return len(self.tokens) + 1
 
     def would_share(self, other: Session) -> bool:
         """Whether the other's prompt, once it is computed, spares this one enough to wait for it."""
@@ -89,16 +101,15 @@ class SessionSlots:
         self._cache = cache
         self._free = list(range(cache.num_slots))[::-1]
         self._sessions: dict[str, Session] = {}
-        self.decoding: list[Session] = []  # hold the first slots, in order
+        self.decoding: list[Session] = []  # in the order of their slots
 
     def __bool__(self) -> bool:
         """Whether any session holds a slot."""
         return bool(self._sessions)
 
-    @property
-    def has_free(self) -> bool:
-        """Whether a session could be admitted."""
-        return bool(self._free)
+    def has_room(self, name: str) -> bool:
+        """Whether a session of that name has a slot, or could get one."""
+        return bool(self._free) or name in self._sessions
 
     def find_or_admit(self, name: str) -> Session | None:
         """The session of that name, a new one if there is none; None when no slot is free."""
@@ -120,28 +131,50 @@ class SessionSlots:
             session.tokens = wanted[:best_length]
 
     def join_decoding(self, session: Session) -> None:
-        """Move the session's slot behind those that decode."""
-        self._move(session, len(self.decoding))
-        self.decoding.append(session)
+        """The session takes part in the passes that follow."""
+        insort(self.decoding, session, key=attrgetter("slot"))
 
     def leave_decoding(self, session: Session) -> None:
-        """The last of those that decode takes the session's place."""
-        last = self.decoding[-1]
-        if last is not session:
-            place = session.slot
-            self._move(last, place)
-            self.decoding[self.decoding.index(session)] = last
-        self.decoding.pop()
+        """The session keeps its slot."""
+        self.decoding.remove(session)
+
+    def tidy(self) -> None:
+        """Sort those that decode by length where that spares much of a pass."""
+        if not self._is_untidy():
+            return
+        wanted = sorted((num_tiles(session.length) for session in self.decoding), reverse=True)
+        holders = {session.slot: session for session in self._sessions.values()}
+        left: dict[int, list[Session]] = {}  # by how many tiles they read, the last slot at the end
+        for session in self.decoding:
+            left.setdefault(num_tiles(session.length), []).append(session)
+        for place, tiles in enumerate(wanted):
+            same = left[tiles]
+            holder = holders.get(place)
+            if holder in same:
+                same.remove(holder)
+                continue
+            session = same.pop()
+            holders[session.slot] = holder
+            holders[place] = session
+            self._move(session, place, holder)
+        self.decoding.sort(key=attrgetter("slot"))
+
+    def _is_untidy(self) -> bool:
+        widths, lengths = rows_of(self.decoding, [session.slot for session in self.decoding])
+        in_order = np.sort(lengths[widths > 0])[::-1]
+        now, sorted_ = (
+            sum(part.work for part in split_rows(*rows))
+            for rows in ((widths, lengths), (np.ones_like(in_order), in_order))
+        )
+        return is_worth_it(now, sorted_, share=WORTH_SORTING)
 
     def release(self, name: str) -> Session | None:
         """Free the slot of the session of that name; None when there is no such session."""
-        session = self._sessions.get(name)
+        session = self._sessions.pop(name, None)
         if session is None:
             return None
-        # Before it is forgotten: another may take its place among those that decode.
         if session in self.decoding:
             self.leave_decoding(session)
-        del self._sessions[name]
         session.tokens = []
         self._free.append(session.slot)
         return session
@@ -160,10 +193,7 @@ class SessionSlots:
         """Forget in which order slots were freed."""
         self._free.sort(reverse=True)
 
-    def _move(self, session: Session, slot: int) -> None:
-        if session.slot == slot:
-            return
-        holder = next((other for other in self._sessions.values() if other.slot == slot), None)
+    def _move(self, session: Session, slot: int, holder: Session | None) -> None:
         if holder is None:
             self._free[self._free.index(slot)] = session.slot
             self._cache.copy(source=session.slot, target=slot, length=len(session.tokens))
@@ -171,6 +201,20 @@ class SessionSlots:
             self._cache.swap(session.slot, slot, max(len(session.tokens), len(holder.tokens)))
             holder.slot = session.slot
         session.slot = slot
+
+
+def rows_of(
+    sessions: Sequence[Session], rows: Sequence[int], num_new: Sequence[int] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """New tokens of the rows that sessions have in a pass, one each unless given, and positions of the tiles they see.
+
+    Rows between them, and before them, have none.
+    """
+    num_new = [1] * len(sessions) if num_new is None else num_new
+    widths, lengths = np.zeros((2, max(rows, default=-1) + 1), dtype=np.int64)
+    for session, row, new in zip(sessions, rows, num_new, strict=True):
+        widths[row], lengths[row] = new, room_for(len(session.tokens) + new)
+    return widths, lengths
 
 
 def _shared_length(held: list[int], wanted: list[int]) -> int:

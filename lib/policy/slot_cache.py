@@ -1,98 +1,112 @@
 """Keys and values of many sequences that grow at different speeds.
 
-A fixed number of slots, with room that grows to that of the longest episode. A forward pass names the slots
-that it reads and where each one's new tokens go; every layer writes there and gets back a view
-(decoding over the first slots) or a gathered copy (extending some of them).
+A fixed number of slots, each cut into tiles of so many positions; a tile's keys of neighbouring slots lie side by side
+in memory, so that a CPU multiplies them without copying them. A forward pass says where its new tokens go, and reads
+the tiles of the slots that attend together. On a CPU the room of all slots is there from the start and takes memory
+only where something has been written; on a GPU it grows to that of the longest episode.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import mmap
+from collections.abc import Sequence
 
 import torch
 
-# Positions by which the slots grow: growing copies them all, and empty ones are attended to for nothing.
-GROWTH = 64
+from lib.errors import PolicyError
+
+# Positions of a tile: a slot's last one is padding in part, and each is a product of its own.
+TILE = 128
 
 
-@dataclass(frozen=True)
-class Region:
-    """Where a forward pass reads and writes."""
+def num_tiles(length: int) -> int:
+    """That hold so many positions."""
+    return -(-length // TILE)
 
-    slots: torch.Tensor | int  # [rows] slot of each row; an int n stands for the first n slots
-    rows: torch.Tensor  # [tokens] row of each new token
-    positions: torch.Tensor  # [tokens] its position in the slot
-    length: int  # positions visible to the pass; no more than were reserved
+
+def room_for(length: int) -> int:
+    """Positions of the tiles that hold so many."""
+    return TILE * num_tiles(length)
 
 
 class SlotCache:
-    """The cache object that transformers' layers call; memory ``[slots, key_heads, room, width]`` a layer."""
+    """The cache object that transformers' layers call; memory ``[tiles, slots, key_heads, TILE, width]`` a layer."""
 
     is_compileable = False
 
     def __init__(self, *, num_slots: int, capacity: int):
         self.num_slots, self.capacity = num_slots, capacity
-        self._room = 0  # positions of each slot so far
         self._keys: list[torch.Tensor] = []
         self._values: list[torch.Tensor] = []
-        self._region: Region | None = None
-
-    def reserve(self, length: int) -> int:
-        """Make room for so many positions; returns how many there are now."""
-        self._room = max(self._room, min(-(-length // GROWTH) * GROWTH, self.capacity))
-        return self._room
+        self._places: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
+        self.longest = 0  # positions of the longest sequence in the pass
 
     def clear(self) -> None:
-        """Forget everything, the room too."""
-        self._room, self._keys, self._values = 0, [], []
+        """Forget everything, and give the memory back."""
+        self._keys, self._values = [], []
 
-    def enter(self, region: Region) -> None:
-        """Say where the next forward pass reads and writes."""
-        self._region = region
+    def enter(self, slots: torch.Tensor, positions: torch.Tensor) -> None:
+        """Say where each of the next forward pass's new tokens is written; both ``[tokens]``."""
+        tiles = positions // TILE
+        self._places = (tiles, slots, positions - tiles * TILE)
+        self.longest = int(positions.max()) + 1
 
     def update(
         self, key: torch.Tensor, value: torch.Tensor, layer_index: int, *_: object, **__: object
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Store the new keys and values ``[1, key_heads, tokens, width]``; return all visible ones of each row."""
-        region = self._region
-        assert region is not None, "a forward pass over the cache starts with enter()"
-        key = key.to(value.dtype)
-        while len(self._keys) <= layer_index:
-            none = value.new_zeros(self.num_slots, value.shape[1], 0, value.shape[3])
-            self._keys.append(none)
-            self._values.append(none)
-        for held in (self._keys, self._values):
-            if held[layer_index].shape[2] < self._room:
-                held[layer_index] = self._grown(held[layer_index])
-        keys, values = self._keys[layer_index], self._values[layer_index]
-        if isinstance(region.slots, int):
-            slot_of_token = region.rows
-        else:
-            slot_of_token = region.slots[region.rows]
-        keys[slot_of_token, :, region.positions] = key[0].transpose(0, 1)
-        values[slot_of_token, :, region.positions] = value[0].transpose(0, 1)
-        if isinstance(region.slots, int):
-            return keys[: region.slots, :, : region.length], values[: region.slots, :, : region.length]
-        return keys[region.slots, :, : region.length], values[region.slots, :, : region.length]
+        """Store the new keys and values ``[1, key_heads, tokens, width]``, and return them."""
+        assert self._places is not None, "a forward pass over the cache starts with enter()"
+        tile, slot, position = self._places
+        for held, new in ((self._keys, key), (self._values, value)):
+            if len(held) <= layer_index:
+                held.append(self._room(value, 0))
+            if len(held[layer_index]) < num_tiles(self.longest):
+                grown = self._room(value, num_tiles(self.longest))
+                grown[: len(held[layer_index])] = held[layer_index]
+                held[layer_index] = grown
+            held[layer_index][tile, slot, :, position] = new[0].transpose(0, 1).to(value.dtype)
+        return key, value
 
-    def _grown(self, held: torch.Tensor) -> torch.Tensor:
-        """With the present room; zeros where nothing stands yet, since masked garbage could still be no number."""
-        grown = held.new_empty(*held.shape[:2], self._room, held.shape[3])
-        grown[:, :, : held.shape[2]] = held
-        grown[:, :, held.shape[2] :] = 0
-        return grown
+    def read(
+        self, layer_index: int, slots: slice | torch.Tensor, tiles: int
+    ) -> tuple[Sequence[torch.Tensor], Sequence[torch.Tensor]]:
+        """Keys and values of the first tiles, each ``[slots, key_heads, TILE, width]``; copies unless of neighbours."""
+        keys, values = self._keys[layer_index][:tiles], self._values[layer_index][:tiles]
+        if isinstance(slots, slice):
+            return keys[:, slots].unbind(), values[:, slots].unbind()
+        return keys.index_select(1, slots).unbind(), values.index_select(1, slots).unbind()
 
     def copy(self, *, source: int, target: int, length: int) -> None:
         """Copy the first ``length`` positions of one slot to another."""
+        tiles = num_tiles(length)
         for tensor in (*self._keys, *self._values):
-            tensor[target, :, :length] = tensor[source, :, :length]
+            tensor[:tiles, target] = tensor[:tiles, source]
 
     def swap(self, first: int, second: int, length: int) -> None:
         """Exchange the first ``length`` positions of two slots."""
+        tiles = num_tiles(length)
         for tensor in (*self._keys, *self._values):
-            kept = tensor[first, :, :length].clone()
-            tensor[first, :, :length] = tensor[second, :, :length]
-            tensor[second, :, :length] = kept
+            kept = tensor[:tiles, first].clone()
+            tensor[:tiles, first] = tensor[:tiles, second]
+            tensor[:tiles, second] = kept
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
         return 0
+
+    def _room(self, like: torch.Tensor, tiles: int) -> torch.Tensor:
+        """Zeros, since masked garbage could still be no number."""
+        shape = (self.num_slots, like.shape[1], TILE, like.shape[3])
+        if like.device.type != "cpu":
+            return like.new_zeros(tiles, *shape)
+        shape = (num_tiles(self.capacity), *shape)
+        size = math.prod(shape) * like.element_size()
+        try:
+            # Pages that nobody has written to are zeros and take no memory.
+            pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        except OSError as error:
+            raise PolicyError(
+                f"there is no address space for {size / 2**30:.1f} GiB, the keys or values of one layer: {error}",
+                next_step="lower engine.max_concurrent or engine.max_tokens",
+            ) from error
+        return torch.frombuffer(pages, dtype=like.dtype).view(shape)

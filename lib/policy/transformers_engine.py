@@ -54,6 +54,7 @@ class TransformersEngine:
         encoder: ImageEncoder | None = None,
     ):
         self._images = ImageInputs(model, encoder) if encoder else None
+        _check_window(model, max_tokens)
         # What it holds belongs to whichever thread computes, everything else here to the event loop's.
         self._batcher = Batcher(
             model, max_concurrent=max_concurrent, max_tokens=max_tokens, dtype=dtype, images=self._images
@@ -76,6 +77,11 @@ class TransformersEngine:
     def num_passes(self) -> int:
         """Of decoding, so far."""
         return self._batcher.num_passes
+
+    @property
+    def padding(self) -> float:
+        """Share of the work of attention so far that was padding."""
+        return self._batcher.padding
 
     async def update_weights(
         self, weights: Iterable[tuple[str, torch.Tensor]], *, version: int, probe: Sequence[int] = ()
@@ -120,13 +126,28 @@ class TransformersEngine:
                     if turn is not None and not turn.done():
                         turn.set_result(completion)
         except Exception as error:  # boundary: every waiting episode learns of the engine's failure
-            self._fail(error)
+            await self._fail(error)
 
-    def _fail(self, error: Exception) -> None:
-        self._batcher.abandon()
-        for turn in self._turns.values():
-            if not turn.done():
-                turn.set_exception(error)
+    async def _fail(self, error: Exception) -> None:
+        try:
+            await self.lane.do(self._batcher.abandon)
+        finally:
+            for turn in self._turns.values():
+                if not turn.done():
+                    turn.set_exception(error)
+
+
+def _check_window(model: torch.nn.Module, max_tokens: int) -> None:
+    """Raises PolicyError where a conversation could be longer than what the model attends to."""
+    config = model.config.get_text_config()
+    window = getattr(config, "sliding_window", None)
+    layers = getattr(config, "layer_types", None) or ["sliding_attention"]
+    if window is not None and "sliding_attention" in layers and max_tokens > window:
+        raise PolicyError(
+            f"The model attends to the last {window} tokens, and engine.max_tokens is {max_tokens}; windows that slide "
+            "are not computed here.",
+            next_step=f"set engine.max_tokens={window}, or choose a model without a sliding window",
+        )
 
 
 async def _give_way() -> None:

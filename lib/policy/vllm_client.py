@@ -19,6 +19,7 @@ from lib.policy.weight_file import WeightFile
 SHOWN_CHARACTERS = 300  # of an answer that cannot be read
 CONNECT_TIMEOUT_S = 5.0
 UNKNOWN = -1  # version of weights that nobody has sent
+LOADING = "loading"  # what the server calls weights that are on their way
 
 
 class ServerAwayError(Exception):
@@ -80,6 +81,8 @@ class VllmClient:
         Raises ServerAwayError, or EngineError where the server found them wrong.
         """
         await self._post("/pause?mode=keep", {}, timeout_s=timeout_s)
+        # A load that is cut off may leave anything: what is sampled until the next one is no version's.
+        await self._post("/update_weight_version", {"new_version": LOADING}, timeout_s=timeout_s)
         call = {"method": "load_weight_file", "kwargs": {"path": str(file.path), "digest": file.digest}}
         found = (await self._post("/collective_rpc", call, timeout_s=timeout_s))["results"]
         if any("wrong" in one for one in found):  # it stays paused: nobody may sample with such weights
@@ -185,7 +188,7 @@ class VllmClient:
         if UNKNOWN in versions:
             label = labels[versions.index(UNKNOWN)]
             if ":" not in label:
-                raise ServerAwayError("its weights are none that were sent: somebody has started it again")
+                raise ServerAwayError("its weights are none that were sent: it was started again, or not all have come")
             raise EngineError(
                 f"Another run has sent its weights to the server while this one sampled: {label}.",
                 where=str(self.address),

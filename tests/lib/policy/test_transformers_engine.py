@@ -78,8 +78,8 @@ def test_logprobs_across_turns_equal_one_full_pass(model):
         assert torch.allclose(torch.tensor(second.logprobs), expected, atol=1e-4)
 
 
-def test_a_cache_that_grows_in_the_middle_of_a_turn_keeps_what_it_held(model, monkeypatch):
-    monkeypatch.setattr("lib.policy.slot_cache.GROWTH", 7)  # every few tokens
+def test_a_turn_that_goes_on_in_another_tile_keeps_what_it_held(model, monkeypatch):
+    monkeypatch.setattr("lib.policy.slot_cache.TILE", 7)  # every few tokens
     for completion, prompt in zip(
         sample_all(engine_over(model), [request(str(i), p) for i, p in enumerate(prompts(4))]), prompts(4), strict=True
     ):
@@ -296,7 +296,12 @@ def test_new_weights_change_what_is_sampled_and_the_version(model, world_policy)
         assert torch.allclose(torch.tensor(after.logprobs), expected, atol=1e-4 if dtype == torch.float32 else 0.15)
 
 
-def test_logprobs_stay_exact_while_episodes_join_leave_and_change_slots(model):
+@pytest.mark.parametrize("tile", [128, 8])
+def test_logprobs_stay_exact_while_episodes_join_leave_and_change_slots(model, monkeypatch, tile):
+    if tile == 8:  # as many parts and moves as can be
+        monkeypatch.setattr("lib.policy.slot_cache.TILE", tile)
+        monkeypatch.setattr("lib.policy.row_parts.WORTH", 0)
+        monkeypatch.setattr("lib.policy.session_slots.WORTH_SORTING", 0.0)
     engine = engine_over(model, slots=5, capacity=160)
     stop = frozenset(range(3, 90))  # often sampled, so that turns end at different times
 
