@@ -81,25 +81,30 @@ class VllmClient:
         Raises ServerAwayError, or EngineError where the server found them wrong.
         """
         await self._post("/pause?mode=keep", {}, timeout_s=timeout_s)
+        before = (await self._request("GET", "/weight_info", timeout_s=timeout_s))["weight_version"]
         # A load that is cut off may leave anything: what is sampled until the next one is no version's.
-        await self._post("/update_weight_version", {"new_version": LOADING}, timeout_s=timeout_s)
+        await self._name(LOADING, timeout_s=timeout_s)
         call = {"method": "load_weight_file", "kwargs": {"path": str(file.path), "digest": file.digest}}
         found = (await self._post("/collective_rpc", call, timeout_s=timeout_s))["results"]
         if any("wrong" in one for one in found):  # it stays paused: nobody may sample with such weights
             raise self._not_taken(file, next(one["wrong"] for one in found if "wrong" in one))
         if any("refused" in one for one in found):
-            await self._post("/resume", {}, timeout_s=timeout_s)
+            await self._name(before, timeout_s=timeout_s)
+            await self.resume(timeout_s=timeout_s)
             raise self._not_taken(file, next(one["refused"] for one in found if "refused" in one))
         # What is kept of prompts was computed with the old weights; turns that have begun are computed again.
         reset = await self._post("/reset_prefix_cache?reset_running_requests=true", {}, timeout_s=timeout_s)
         if not reset.get("success", True):
             raise self._not_taken(file, "what it keeps of prompts could not be dropped")
         await self.name_version(file.version, timeout_s=timeout_s)
-        await self._post("/resume", {}, timeout_s=timeout_s)
+        await self.resume(timeout_s=timeout_s)
 
     async def name_version(self, version: int, *, timeout_s: float) -> None:
         """Say which version the server's weights are; it says so of every token."""
-        await self._post("/update_weight_version", {"new_version": f"{self._run}:{version}"}, timeout_s=timeout_s)
+        await self._name(f"{self._run}:{version}", timeout_s=timeout_s)
+
+    async def _name(self, label: str, *, timeout_s: float) -> None:
+        await self._post("/update_weight_version", {"new_version": label}, timeout_s=timeout_s)
 
     def _not_taken(self, file: WeightFile, reason: str) -> EngineError:
         return EngineError(

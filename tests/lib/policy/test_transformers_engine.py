@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import Future
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -257,6 +258,108 @@ def test_a_stop_token_ends_the_turn_and_is_kept(model):
     (got,) = sample_all(engine_over(model), [request("a", prompts(1)[0], temperature=0.0, stop=stop)])
     cut = greedy[: greedy.index(greedy[2]) + 1]
     assert (got.tokens, got.finish) == (cut, Finish.STOP)
+
+
+async def play_two_turns(engine, name, *, returns, seed=0, new=12):
+    """A second turn as soon as the tool returns."""
+    prompt = prompts(2)[seed]
+    first = await engine.sample(request(name, prompt, seed=seed, new=new))
+    await returns.wait()
+    second = await engine.sample(request(name, prompt + first.tokens + [5, 6], seed=seed, new=new))
+    engine.release(name)
+    return second
+
+
+def test_sessions_that_hold_all_slots_go_on_after_new_weights(model):
+    """Their turns come in just before the update, when the engine has nothing to do."""
+    engine = engine_over(model, slots=2)
+
+    async def run():
+        returns = asyncio.Event()
+        played = [asyncio.create_task(play_two_turns(engine, str(i), returns=returns, seed=i)) for i in range(2)]
+        while engine._turns or not engine.num_passes:
+            await asyncio.sleep(0)
+        returns.set()
+        while len(engine._turns) < 2:  # handed in, and not taken in
+            await asyncio.sleep(0)
+        await engine.update_weights(model.state_dict().items(), version=1)
+        async with asyncio.timeout(30):
+            return await asyncio.gather(*played)
+
+    assert [turn.policy_version for turn in asyncio.run(run())] == [1, 1]
+
+
+def test_a_turn_that_comes_while_prompts_are_computed_does_not_wait_for_somebody_to_leave(model):
+    engine = engine_over(model, slots=2)
+
+    async def run():
+        returns, never = asyncio.Event(), asyncio.Event()
+        waits = asyncio.create_task(play_two_turns(engine, "a", returns=returns))
+        while engine._turns or not engine.num_passes:
+            await asyncio.sleep(0)
+        compute, passes = engine._batcher._compute, []
+
+        def compute_and_bring_the_other_s_turn(batch):
+            compute(batch)
+            if not passes:
+                passes.append(batch)
+                returns.set()
+
+        engine._batcher._compute = compute_and_bring_the_other_s_turn
+        holds = asyncio.create_task(play_two_turns(engine, "b", returns=never, seed=1, new=1))  # a single pass
+        async with asyncio.timeout(30):
+            second = await waits
+        holds.cancel()
+        return second
+
+    assert asyncio.run(run()).finish == Finish.LENGTH
+
+
+def test_memory_of_slots_is_given_back_while_turns_go_on(model):
+    engine = engine_over(model, slots=2)
+    alone = sample_all(engine_over(model, slots=2), [request("0", prompts(1)[0], new=40)])
+
+    async def run():
+        turn = asyncio.create_task(engine.sample(request("0", prompts(1)[0], new=40)))
+        while engine.num_passes < 10:
+            await asyncio.sleep(0)
+        cleared = []
+        cache = engine._batcher._cache
+        clear, cache.clear = cache.clear, lambda: cleared.append(clear())
+        await engine.update_weights(model.state_dict().items(), version=1)
+        assert cleared and not cache._keys
+        return await turn
+
+    assert asyncio.run(run()).tokens == alone[0].tokens
+
+
+@pytest.mark.parametrize("is_served", [False, True])
+def test_a_pass_that_breaks_fails_every_turn_and_the_next_one_is_sampled(model, loop, monkeypatch, is_served):
+    engine = engine_over(model, slots=2)
+    alone = sample_all(engine_over(model, slots=2), [request("x", prompts(1)[0])])
+    forward = model.forward
+
+    def breaks(**given):
+        raise RuntimeError("out of memory")
+
+    async def run(requests):
+        return await asyncio.gather(*[engine.sample(r) for r in requests], return_exceptions=True)
+
+    def sample(requests):
+        result = asyncio.run_coroutine_threadsafe(run(requests), loop)
+        if is_served:
+            engine.lane.serve_until(result)
+        return result.result(30)
+
+    with engine.lane.served() if is_served else nullcontext():
+        monkeypatch.setattr(model, "forward", breaks)
+        failed = sample([request(str(i), p) for i, p in enumerate(prompts(5))])
+        assert [str(error) for error in failed] == ["out of memory"] * 5
+        for number in range(5):
+            engine.release(str(number))
+        monkeypatch.setattr(model, "forward", forward)
+        (completion,) = sample([request("x", prompts(1)[0])])
+    assert completion.tokens == alone[0].tokens
 
 
 def test_a_full_slot_ends_the_turn_for_length(model):

@@ -18,8 +18,10 @@ import torch
 from lib.errors import EngineError, PolicyError
 from lib.policy.engine import Finish, SampleRequest
 from lib.policy.load import load_model
+from lib.policy.vllm_client import ServerAwayError
 from lib.policy.vllm_engine import VllmEngine
 from lib.policy.vllm_server import EXTENSION, REPOSITORY
+from lib.policy.weight_file import write_weight_file
 from lib.settings.policy import VllmEngineSettings
 from lib.workers.launch import free_port
 from lib.workers.process_tree import MARKER
@@ -197,6 +199,39 @@ def test_weights_of_other_bytes_than_announced_change_nothing(engine, world_poli
     (completion,) = sample_all(engine, [request("a", prompt)])
     assert completion.policy_version == 33
     assert gap(completion, prompt, right) < CLOSE
+
+
+def test_what_is_sampled_after_a_load_that_was_cut_off_is_no_version_s(engine, world_policy, tmp_path, monkeypatch):
+    """As where a server that somebody else started answers too late, and goes on before it has the weights again."""
+    right = changed(world_policy, 1.0)
+    asyncio.run(engine.update_weights(right.state_dict().items(), version=40))
+    (client,) = engine._clients
+    file = write_weight_file(changed(world_policy, 1.2).state_dict().items(), tmp_path, version=41, dtype=torch.float32)
+    post = client._post
+
+    async def post_and_lose_the_answer(path, body, **named):
+        answer = await post(path, body, **named)
+        if path == "/collective_rpc":
+            raise ServerAwayError("the answer is lost")
+        return answer
+
+    async def run():
+        held = asyncio.create_task(client.generate(request("held", prompt_of(20), new=MAX_TOKENS - 100), timeout_s=60))
+        await until(lambda share: share > 0.5, engine)
+        with monkeypatch.context() as patched, pytest.raises(ServerAwayError, match="lost"):
+            patched.setattr(client, "_post", post_and_lose_the_answer)
+            await client.load(file, timeout_s=60)
+        assert not held.done()
+        await client.resume(timeout_s=60)
+        for turn in (held, client.generate(request("new", prompt_of(20)), timeout_s=60)):
+            with pytest.raises(ServerAwayError, match="not all have come"):
+                await turn
+        await engine.update_weights(right.state_dict().items(), version=42)
+        return await engine.sample(request("after", prompt_of(20)))
+
+    completion = asyncio.run(run())
+    assert completion.policy_version == 42
+    assert gap(completion, prompt_of(20), right) < CLOSE
 
 
 def test_a_conversation_that_does_not_fit_is_refused(engine):
