@@ -17,7 +17,7 @@ READ = 8
 # Where rows stand in order of their length, a part whose best split spares the share s or less is padding for
 # s (1 + ln 1/s) at most: what the rows need lies above the hyperbola of all corners that a split could cut off.
 SHARE = 0.05
-WORTH = 4096 * (READ + 1)
+WORTH = 1024 * (READ + 1)
 MOST_PADDING = float(SHARE * (1 + np.log(1 / SHARE)))  # 20 %
 
 
