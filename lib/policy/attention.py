@@ -124,30 +124,29 @@ def _attend_masked(
 
     The queries of the heads that share a key head become further rows of one product, so that the keys are read once
     and not repeated. On a CPU two products over all rows take half the time of torch's kernel, which takes each head
-    of each row by itself. Keys and values that come in several parts are multiplied part by part.
+    of each row by itself. There keys that come in several parts are multiplied part by part. Values are put together
+    first: sums of products in bfloat16 would be rounded once for each part, and not as those of a trainer.
     """
     rows, heads, new, width = query.shape
     key_heads, length = keys[0].shape[1], mask.shape[-1]
     groups = heads // key_heads
+    value = _joined(values, dim=2)
     if query.device.type != "cpu":
-        key, value = (parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=2) for parts in (keys, values))
+        key = _joined(keys, dim=2)
         packed = query.reshape(rows, key_heads, groups * new, width)
         wide = mask if groups == 1 or new == 1 else mask.repeat(1, 1, groups, 1)
         return attend(packed, key, value, attn_mask=wide, dropout_p=dropout, scale=scaling).view(query.shape)
     query = query * (width**-0.5 if scaling is None else scaling)
     packed = query.reshape(rows * key_heads, groups * new, width)
     products = [torch.bmm(packed, key.flatten(0, 1).transpose(1, 2)) for key in keys]
-    scores = (products[0] if len(products) == 1 else torch.cat(products, dim=-1)).view(rows, heads, new, length)
+    scores = _joined(products, dim=-1).view(rows, heads, new, length)
     bias = torch.zeros_like(mask, dtype=scores.dtype).masked_fill_(~mask, float("-inf"))
     weights = torch.nn.functional.dropout(torch.softmax(scores + bias, dim=-1), dropout)
-    weights = weights.view(*packed.shape[:2], length).split([value.shape[2] for value in values], dim=-1)
-    outputs = [torch.bmm(weight, value.flatten(0, 1)) for weight, value in zip(weights, values, strict=True)]
-    if len(outputs) == 1:
-        return outputs[0].view(query.shape)
-    output = outputs[0].float()
-    for other in outputs[1:]:
-        output += other
-    return output.to(query.dtype).view(query.shape)
+    return torch.bmm(weights.view(*packed.shape[:2], length), value.flatten(0, 1)).view(query.shape)
+
+
+def _joined(parts: Sequence[torch.Tensor], *, dim: int) -> torch.Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=dim)
 
 
 def _over_ragged(

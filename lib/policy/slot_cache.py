@@ -1,7 +1,7 @@
 """Keys and values of many sequences that grow at different speeds.
 
 A fixed number of slots, each cut into tiles of so many positions; a tile's keys of neighbouring slots lie side by side
-in memory, so that a CPU multiplies them without copying them. A forward pass says where its new tokens go, and reads
+in memory, so that a CPU multiplies keys without copying them. A forward pass says where its new tokens go, and reads
 the tiles of the slots that attend together. On a CPU the room of all slots is there from the start and takes memory
 only where something has been written; on a GPU it grows to that of the longest episode.
 """
