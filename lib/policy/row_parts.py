@@ -15,10 +15,10 @@ import numpy as np
 READ = 8
 # A split costs products of its own: it is made where it spares this share of its part, and so much work at least.
 # Where rows stand in order of their length, a part whose best split spares the share s or less is padding for
-# s (1 + ln 1/s) at most: what the rows need lies above the hyperbola of all corners that a split could cut off.
+# s (1 + ln 1/s) at most, here 20 %: what the rows need lies above the hyperbola of all corners that a split could cut
+# off.
 SHARE = 0.05
 WORTH = 1024 * (READ + 1)
-MOST_PADDING = float(SHARE * (1 + np.log(1 / SHARE)))  # 20 %
 
 
 class Part(NamedTuple):

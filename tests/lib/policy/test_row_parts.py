@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.policy.row_parts import MOST_PADDING, WORTH, split_rows, work_of
+from lib.policy.row_parts import SHARE, WORTH, split_rows, work_of
 
+MOST_PADDING = SHARE * (1 + np.log(1 / SHARE))
 rows = st.lists(st.tuples(st.integers(0, 40), st.integers(1, 4000)), min_size=1, max_size=120)
 
 
