@@ -46,7 +46,7 @@ EPISODES = Contract(
         [
             required("id", pa.string()),
             required("question_id", pa.string()),
-            required("group_id", pa.string()),
+            required("group_id", pa.string()),  # whose rewards are compared: a question at one draw
             required("domain", pa.string()),
             required("policy", pa.string()),
             required("benchmark", pa.string()),

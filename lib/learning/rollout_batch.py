@@ -60,7 +60,7 @@ def select_samples(
         vision_masks: levels of lib.learning.two_level_mask at which episodes on images are masked.
         versions: of the policy that may have sampled a turn; None takes all.
     """
-    groups: dict[tuple[str, int], list[Episode]] = defaultdict(list)
+    groups: dict[str, list[Episode]] = defaultdict(list)
     dropped: Counter[str] = Counter()
     found = {episode.id: find_filter(episode, filters) for episode in episodes if episode.status.counts_for_learning}
     for episode in episodes:
@@ -71,7 +71,7 @@ def select_samples(
         elif found[episode.id] and not filtered_count:
             dropped[f"filter {found[episode.id]}"] += 1
         else:
-            groups[episode.question_id, episode.draw].append(episode)
+            groups[episode.group_id].append(episode)
     samples: list[Sample] = []
     domains: list[str] = []
     oldest: list[int] = []

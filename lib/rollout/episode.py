@@ -53,7 +53,12 @@ class Episode:
     well_formed: bool = False  # at every turn, up to an answer
     reward: Reward = field(default_factory=lambda: Reward(0.0, {}, 0.0))
     seconds: float = 0.0
-    draw: int = 0  # the step that the question was drawn for: a question's group may be sampled again later
+    draw: int | None = None  # the step that the question was drawn for: its group may be sampled again later
+
+    @property
+    def group_id(self) -> str:
+        """Of the episodes whose rewards are compared with each other."""
+        return self.question_id if self.draw is None else f"{self.question_id}@{self.draw}"
 
     @property
     def queries(self) -> list[str]:
@@ -78,7 +83,7 @@ class Episode:
         return {
             "id": self.id,
             "question_id": self.question_id,
-            "group_id": self.question_id,
+            "group_id": self.group_id,
             "domain": self.domain,
             "policy": policy,
             "benchmark": benchmark,

@@ -126,3 +126,5 @@ def test_a_question_that_was_drawn_twice_has_two_groups():
     ]
     batch = select_samples(episodes, divide_by_std=True)
     assert batch.dropped == {"group all right": 2, "group all wrong": 2}
+    rows = [episode.row(policy="p", benchmark="b", step=1) for episode in episodes]
+    assert [row["group_id"] for row in rows] == ["a@0", "a@0", "a@1", "a@1"]

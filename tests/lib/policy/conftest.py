@@ -7,6 +7,13 @@ import threading
 
 import pytest
 
+from lib.policy.load import load_model
+
+
+@pytest.fixture
+def model(world_policy):
+    return load_model(world_policy / "checkpoint")
+
 
 @pytest.fixture
 def loop():
