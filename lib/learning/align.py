@@ -23,7 +23,7 @@ from lib.environments.environment import ImageRef, Message
 from lib.environments.vision import in_pixels
 from lib.errors import SynthesisError
 from lib.learning.action_logprobs import ActionLogProbs
-from lib.learning.check_images import check_images
+from lib.learning.check_policy import check_images
 from lib.learning.schedule import cosine_with_warmup
 from lib.learning.step_log import StepLog
 from lib.learning.token_batch import Sample, make_micro_batches

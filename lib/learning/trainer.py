@@ -20,6 +20,7 @@ import torch.distributed as dist
 
 from lib.errors import GateError
 from lib.learning.action_logprobs import ActionLogProbs
+from lib.learning.check_policy import check_texts
 from lib.learning.token_batch import MicroBatch
 from lib.policy.precision import DTYPES
 from lib.settings.learning import WorkerSettings
@@ -36,7 +37,11 @@ Item = TypeVar("Item")
 
 
 class Trainer:
-    """Trains a causal language model whose master weights stay in float32."""
+    """Trains a causal language model whose master weights stay in float32.
+
+    Raises:
+        PolicyError: training would compute another model than the model's own code does.
+    """
 
     def __init__(
         self,
@@ -54,10 +59,11 @@ class Trainer:
             timeout=timedelta(seconds=workers.silence_timeout_s),
             verbose=False,
         )
+        wrapped = ActionLogProbs(model, dtype=DTYPES[workers.precision], temperature=temperature)
+        check_texts(model.eval())
         model.train()
         if workers.recompute:
             model.gradient_checkpointing_enable({"use_reentrant": False})
-        wrapped = ActionLogProbs(model, dtype=DTYPES[workers.precision], temperature=temperature)
         optimizer = torch.optim.AdamW(
             model.parameters(), lr=0.0, weight_decay=weight_decay, betas=(0.9, 0.98), fused=True
         )

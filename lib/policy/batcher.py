@@ -92,7 +92,7 @@ class Batcher:
         self._runner.load_weights(weights)
         self._num_updates += 1
         self._waiting = [*self._slots.forget(), *self._waiting]
-        probed = [self._runner.logprobs(probe)] if probe else []  # while no slot holds anything
+        probed = self._runner.logprobs([probe]) if probe else []  # while no slot holds anything
         self._cache.clear()
         if not self._slots:
             # Which slot a session gets must not depend on what was sampled before: a resumed run starts afresh.

@@ -66,6 +66,8 @@ def load_model(checkpoint: Path) -> PreTrainedModel:
                 else attention.NAME,
             )
     except UNREADABLE as error:
+        if error.args == (attention.NAME,):
+            error = ValueError("its attention cannot be exchanged for the one that is computed with here")
         raise _does_not_load("model", checkpoint, error) from error
     absent = sorted(info["missing_keys"])
     if absent:

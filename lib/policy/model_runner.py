@@ -53,12 +53,13 @@ class ModelRunner:
         self._drafts.clear()
 
     @torch.no_grad()
-    def logprobs(self, tokens: Sequence[int]) -> list[float]:
-        """Of all tokens but the first, at temperature 1, by way of the first slot, which may hold nothing."""
-        session = Session(slot=0, positions=np.tile(np.arange(len(tokens)), (3, 1)))
-        logits = self._forward([session], [list(tokens)])
-        rows = logits[0, :-1].float().log_softmax(dim=-1)
-        return rows.gather(1, torch.tensor(tokens[1:], device=self._device)[:, None])[:, 0].tolist()
+    def logprobs(self, sequences: Sequence[Sequence[int]]) -> list[list[float]]:
+        """Of all tokens but the first of each, at temperature 1, by way of the first slots, which may hold nothing."""
+        sessions = [Session(slot=i, positions=np.tile(np.arange(len(s)), (3, 1))) for i, s in enumerate(sequences)]
+        logits = self._forward(sessions, [list(tokens) for tokens in sequences])
+        parts = logits[0].float().log_softmax(dim=-1).split([len(tokens) for tokens in sequences])
+        following = [torch.tensor(tokens[1:], device=self._device)[:, None] for tokens in sequences]
+        return [part[:-1].gather(1, ids)[:, 0].tolist() for part, ids in zip(parts, following, strict=True)]
 
     @torch.no_grad()
     def prefill(self, batch: Sequence[Session]) -> None:

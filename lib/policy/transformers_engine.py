@@ -17,13 +17,17 @@ from dataclasses import replace
 from functools import partial
 
 import torch
+from transformers import PreTrainedModel
 
 from lib.errors import PolicyError
 from lib.policy.batcher import Batcher
+from lib.policy.check_model import check_model
 from lib.policy.engine import Completion, SampleRequest
 from lib.policy.image_encoder import ImageEncoder
 from lib.policy.image_inputs import ImageInputs
 from lib.policy.lane import Lane
+from lib.policy.model_runner import ModelRunner
+from lib.policy.slot_cache import TILE, SlotCache
 
 # Turns given to other coroutines between steps: enough for an episode whose turn has ended to call
 # a local tool by way of the desk, whether its result is known or not, and to hand in its next turn.
@@ -42,11 +46,14 @@ class TransformersEngine:
         max_tokens: longest conversation that a slot holds.
         dtype: precision of matrix products and of the cache.
         encoder: what images become, for a model that takes them.
+
+    Raises:
+        PolicyError: the model cannot be computed here as its own code computes it.
     """
 
     def __init__(
         self,
-        model: torch.nn.Module,
+        model: PreTrainedModel,
         *,
         max_concurrent: int,
         max_tokens: int,
@@ -55,6 +62,14 @@ class TransformersEngine:
     ):
         self._images = ImageInputs(model, encoder) if encoder else None
         _check_window(model, max_tokens)
+        check_model(
+            model,
+            ModelRunner(
+                model, SlotCache(num_slots=2, capacity=TILE), dtype=torch.float32, images=self._images
+            ).logprobs,
+            does="sampled with engine.type=transformers",
+            next_step="set engine.type=vllm, or choose another model",
+        )
         # What it holds belongs to whichever thread computes, everything else here to the event loop's.
         self._batcher = Batcher(
             model, max_concurrent=max_concurrent, max_tokens=max_tokens, dtype=dtype, images=self._images
@@ -137,7 +152,7 @@ class TransformersEngine:
                     turn.set_exception(error)
 
 
-def _check_window(model: torch.nn.Module, max_tokens: int) -> None:
+def _check_window(model: PreTrainedModel, max_tokens: int) -> None:
     """Raises PolicyError where a conversation could be longer than what the model attends to."""
     config = model.config.get_text_config()
     window = getattr(config, "sliding_window", None)

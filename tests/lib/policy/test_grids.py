@@ -13,7 +13,7 @@ from lib.environments.environment import ImageRef, Message
 from lib.errors import PolicyError
 from lib.learning import token_batch
 from lib.learning.action_logprobs import ActionLogProbs
-from lib.learning.check_images import check_images
+from lib.learning.check_policy import check_images
 from lib.learning.token_batch import Sample, make_micro_batches
 from lib.policy.engine import SampleRequest
 from lib.policy.load import load_chat, load_model

@@ -1,8 +1,9 @@
-"""Whether a model that takes images is computed here as it computes itself.
+"""Whether a policy is trained here on what its own code computes.
 
-Sampler and trainer merge images into a conversation on their own. Models differ in that: some give patches a row and a
-column, some feed them to several layers, some let them attend to each other. A model of a kind that is not known here
-would train on wrong numbers without a sign of it, so every one is tried on an image first.
+Trainers compute many sequences as one forest and merge images into conversations on their own. Models differ in that:
+some do not pass on who attends to whom, some scale their logits, some give patches a row and a column, some feed them
+to several layers, some let them attend to each other. A model of a kind that is not known here would train on wrong
+numbers without a sign of it, so every one is tried first: on a few tokens, and where there are images, on some.
 """
 
 from __future__ import annotations
@@ -12,21 +13,40 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from transformers import PreTrainedModel
 
 from lib.environments.environment import ImageRef, Message
 from lib.errors import PolicyError
 from lib.learning.action_logprobs import ActionLogProbs
 from lib.learning.token_batch import Sample, make_micro_batches
-from lib.policy import attention
+from lib.policy.check_model import MOST_APART, check_model, own_logprobs
 from lib.policy.conversation import ChatFormat
 from lib.policy.image_features import join_tensors
 
-MOST_APART = 5e-4  # of log-probabilities in float32
 ASKED = "What do the pictures show?"
 
 
+def check_texts(model: PreTrainedModel) -> None:
+    """Compare log-probabilities of two sequences in one forest with those of the model's own passes.
+
+    Args:
+        model: in float32 and evaluation mode.
+
+    Raises:
+        PolicyError: they differ.
+    """
+
+    def logprobs(sequences: Sequence[Sequence[int]]) -> list[list[float]]:
+        samples = [Sample(list(s), [False] + [True] * (len(s) - 1), [0.0] * len(s)) for s in sequences]
+        (batch,) = make_micro_batches(samples, max_nodes=sum(map(len, sequences)))
+        found = ActionLogProbs(model, dtype=torch.float32)(batch.to(next(model.parameters()).device))
+        return [part.tolist() for part in found.split([len(s) - 1 for s in sequences])]
+
+    check_model(model, logprobs, does="trained", next_step="choose another model")
+
+
 @torch.no_grad()
-def check_images(model: torch.nn.Module, chat: ChatFormat, images: Sequence[ImageRef], *, where: Path) -> None:
+def check_images(model: PreTrainedModel, chat: ChatFormat, images: Sequence[ImageRef], *, where: Path) -> None:
     """Compare log-probabilities after images with those of the model's own forward pass.
 
     Raises:
@@ -52,17 +72,11 @@ def check_images(model: torch.nn.Module, chat: ChatFormat, images: Sequence[Imag
         )
 
 
-def _own(model: torch.nn.Module, chat: ChatFormat, tokens: Sequence[int], images: Sequence[ImageRef]) -> torch.Tensor:
+def _own(model: PreTrainedModel, chat: ChatFormat, tokens: Sequence[int], images: Sequence[ImageRef]) -> torch.Tensor:
     """The log-probability ``[tokens - 1]`` of each token but the first."""
     device = next(model.parameters()).device
-    ids = torch.tensor([tokens], device=device)
     tensors = join_tensors([chat.encoder.tensors(image) for image in images])
     arguments = {name: value.to(device) for name, value in tensors.items()}
     if "mm_token_type_ids" in inspect.signature(model.forward).parameters:
-        arguments["mm_token_type_ids"] = (ids == chat.encoder.patch_token).int()
-    model.set_attn_implementation({"text_config": "sdpa", "vision_config": "sdpa"})
-    try:
-        logits = model(input_ids=ids, **arguments).logits[0, :-1].float().cpu()
-    finally:
-        model.set_attn_implementation({"text_config": attention.NAME, "vision_config": "sdpa"})
-    return logits.log_softmax(-1).gather(1, torch.tensor(tokens[1:])[:, None])[:, 0]
+        arguments["mm_token_type_ids"] = (torch.tensor([tokens], device=device) == chat.encoder.patch_token).int()
+    return own_logprobs(model, [tokens], **arguments)[0]
