@@ -25,9 +25,9 @@ workers = WorkerSettings(
     precision="float32", zero_stage=zero_stage, checkpoint_every=5, checkpoint_pause_s=pause_s, recompute=recompute
 )
 model = load_model(Path(sys.argv[1]))
+trainer = Trainer(model, weight_decay=0.0, max_grad_norm=1.0, workers=workers)
 passes = []
 model.base_model.layers[0].mlp.register_forward_pre_hook(lambda *_: passes.append(1))
-trainer = Trainer(model, weight_decay=0.0, max_grad_norm=1.0, workers=workers)
 tokens = [5, 6, 7, 8]
 batches = make_micro_batches([Sample(tokens, [False, True, True, True], [0.0] * 4, float(sys.argv[3]))], max_nodes=64)
 pull = lambda logprobs, batch: -(logprobs * batch.advantages).sum()
