@@ -13,7 +13,7 @@ from lib.environments.environment import ImageRef, Message
 from lib.errors import PolicyError
 from lib.learning import token_batch
 from lib.learning.action_logprobs import ActionLogProbs
-from lib.learning.check_policy import check_images
+from lib.learning.check_policy import check_images, check_texts
 from lib.learning.token_batch import Sample, make_micro_batches
 from lib.policy.engine import SampleRequest
 from lib.policy.load import load_chat, load_model
@@ -67,6 +67,7 @@ def test_an_image_takes_as_many_placeholders_as_its_sides_ask_for(chat):
 
 def test_trained_log_probabilities_are_the_model_s_own(checkpoint, chat):
     check_images(load_model(checkpoint), chat, (WHOLE, PART), where=checkpoint)
+    check_texts(load_model(checkpoint))
 
 
 def test_a_model_that_is_computed_otherwise_is_refused(checkpoint, chat, monkeypatch):
