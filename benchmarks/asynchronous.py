@@ -16,7 +16,8 @@ greedily. The rows of one seed follow each other before the next seed's, since a
 
 Prints seconds a step and of it those that the trainer waits for episodes, how many times as fast as the row above and
 as sync (medians over seeds), the accuracy over all seeds, and how far it is from that of sync on the same questions
-and seeds, with 95 % intervals for which both questions and seeds are drawn again.
+and seeds, with 95 % intervals for which both questions and seeds are drawn again. What each row found goes to standard
+error as soon as it has ended.
 """
 
 from __future__ import annotations
@@ -169,7 +170,9 @@ def measure(chosen: argparse.Namespace, row: str, latency: float, seed: int) -> 
         text=True,
         check=True,
     )
-    return json.loads(done.stdout.splitlines()[-1])
+    found = json.loads(done.stdout.splitlines()[-1])
+    print(json.dumps({"latency": latency, "seed": seed, "row": row} | found), file=sys.stderr, flush=True)
+    return found
 
 
 def table(chosen: argparse.Namespace) -> Iterator[str]:
