@@ -4,6 +4,11 @@ import subprocess
 import time
 
 import pytest
+from hypothesis import settings
+
+# A machine that does something else besides is slow, and no property is wrong for that.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from lib.learning.token_batch import MicroBatch
 from lib.policy.image_features import image_features, place_features, takes_images
+from lib.policy.logits import logits_of
 from lib.policy.rotary_positions import rows_of_one
 
 # Rows of one chunk of logits: 1,024 x 49,152 values in float32 are 200 MB.
@@ -62,7 +63,7 @@ class ActionLogProbs(nn.Module):
         return place_features(vectors, batch.images.nodes, features)
 
     def _chunk_logprobs(self, hidden: torch.Tensor, target: torch.Tensor, temperature: float) -> torch.Tensor:
-        return _TargetLogProbs.apply(self.model.get_output_embeddings()(hidden), target, temperature)
+        return _TargetLogProbs.apply(logits_of(self.model, hidden), target, temperature)
 
 
 class _TargetLogProbs(torch.autograd.Function):

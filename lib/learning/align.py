@@ -34,7 +34,7 @@ from lib.policy.device import own_device
 from lib.policy.image_encoder import ImageEncoder
 from lib.policy.image_features import image_features, join_tensors
 from lib.policy.load import has_vision, load_chat, load_model, load_tokenizer
-from lib.policy.precision import DTYPES
+from lib.policy.precision import dtype_of
 from lib.seeds import derive_seed
 from lib.settings.align import AlignSettings
 from lib.sources.images.image_set import ImageStore, Picture
@@ -101,7 +101,7 @@ class Alignment:
         self._scenes = [picture for picture in train if picture.parts]
         self._others = [picture for picture in train if not picture.parts]
         self._device = own_device()
-        self._dtype = DTYPES[job.settings.workers.precision]
+        self._dtype = dtype_of(job.settings.workers.precision)
         self._eyes = {"encoder": model.model.vision_model, "connector": model.model.connector}
         self._saved = job.scratch / SAVED
         self._resumed_step = self._resume()

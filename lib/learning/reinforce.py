@@ -27,7 +27,7 @@ from lib.learning.trainer import Trainer
 from lib.policy.device import own_device
 from lib.policy.engines import Engines
 from lib.policy.load import load_chat, load_model
-from lib.policy.precision import DTYPES
+from lib.policy.precision import dtype_of
 from lib.rollout.attempt import read_questions
 from lib.rollout.episode import Episode
 from lib.rollout.stream import RolloutStream
@@ -137,7 +137,7 @@ def _load_reference(job: Job, warmed_up: Path) -> ActionLogProbs | None:
     if job.settings.reinforce.kl_weight == 0:
         return None
     model = load_model(warmed_up).eval().requires_grad_(False)
-    dtype = DTYPES[job.settings.workers.precision]
+    dtype = dtype_of(job.settings.workers.precision)
     return ActionLogProbs(model, dtype=dtype, temperature=job.settings.reinforce.temperature).to(own_device())
 
 

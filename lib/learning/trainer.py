@@ -22,7 +22,7 @@ from lib.errors import GateError
 from lib.learning.action_logprobs import ActionLogProbs
 from lib.learning.check_policy import check_texts
 from lib.learning.token_batch import MicroBatch
-from lib.policy.precision import DTYPES
+from lib.policy.precision import dtype_of
 from lib.settings.learning import WorkerSettings
 
 # A resumed run needs the last checkpoint and no other. Two names take turns: a process killed while it writes one
@@ -59,7 +59,7 @@ class Trainer:
             timeout=timedelta(seconds=workers.silence_timeout_s),
             verbose=False,
         )
-        wrapped = ActionLogProbs(model, dtype=DTYPES[workers.precision], temperature=temperature)
+        wrapped = ActionLogProbs(model, dtype=dtype_of(workers.precision), temperature=temperature)
         check_texts(model.eval())
         model.train()
         if workers.recompute:

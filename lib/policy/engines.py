@@ -15,7 +15,7 @@ from lib.policy.device import own_device
 from lib.policy.engine import TrainedEngine
 from lib.policy.image_encoder import ImageEncoder
 from lib.policy.load import load_model
-from lib.policy.precision import DTYPES
+from lib.policy.precision import dtype_of
 from lib.policy.transformers_engine import TransformersEngine
 from lib.policy.vllm_engine import VllmEngine
 from lib.policy.weight_file import read_weights
@@ -68,7 +68,7 @@ def engine_of_this_process(
         load_model(checkpoint).to(own_device()),
         max_concurrent=settings.max_concurrent,
         max_tokens=settings.max_tokens,
-        dtype=DTYPES[settings.precision],
+        dtype=dtype_of(settings.precision),
         encoder=encoder,
     )
 

@@ -12,16 +12,18 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import torch
 
-from lib.policy.attention import Bundle, Ragged
+from lib.policy.attention import Ragged
 from lib.policy.drafts import Drafts
 from lib.policy.image_features import takes_images
 from lib.policy.image_inputs import ImageInputs
 from lib.policy.inference_copy import InferenceCopy
+from lib.policy.logits import logits_of
+from lib.policy.pass_layout import PassLayout
 from lib.policy.rotary_positions import rows_of_one
-from lib.policy.row_parts import Part, split_rows, work_of
+from lib.policy.row_parts import work_of
 from lib.policy.sampling import sample_tokens
-from lib.policy.session_slots import Session, rows_of
-from lib.policy.slot_cache import SlotCache, num_tiles, room_for
+from lib.policy.session_slots import Session
+from lib.policy.slot_cache import SlotCache, room_for
 
 # Sessions times most new tokens of any in one prefill pass; bounds its memory.
 PREFILL_TOKENS = 8192
@@ -105,28 +107,14 @@ class ModelRunner:
         Args:
             in_place: attend to the slots where they lie; without, keys and values of the batch are copied, in order.
         """
-        starts = [len(s.tokens) for s in batch]
-        owners = [i for i, new in enumerate(news) for _ in new]
-        columns = [column for new in news for column in range(len(new))]
-        slots = torch.tensor([batch[i].slot for i in owners], device=self._device)
-        positions = torch.tensor([starts[i] + column for i, column in zip(owners, columns, strict=True)])
-        positions = positions.to(self._device)
-        self._cache.enter(slots, positions)
-        rows = [s.slot for s in batch] if in_place else list(range(len(batch)))
-        widths, lengths = rows_of(batch, rows, [len(new) for new in news])
-        parts = list(split_rows(widths, lengths))
-        self.work += sum(part.work for part in parts)
-        self.needed += sum(work_of(len(new), start + len(new)) for start, new in zip(starts, news, strict=True))
-        row_of_token = np.array(rows)[owners]
-        first = np.zeros(len(widths), dtype=np.int64)
-        first[rows] = starts
-        bundles = [
-            self._bundle(part, row_of_token, np.array(columns), first, None if in_place else batch) for part in parts
-        ]
+        layout = PassLayout(batch, news, in_place=in_place, device=self._device)
+        self._cache.enter(layout.slots, layout.positions)
+        self.work += layout.work
+        self.needed += layout.needed
         arguments = {
-            "position_ids": self._rotary(batch, starts, news, positions),
+            "position_ids": self._rotary(batch, news, layout),
             "attention_mask": None,
-            "ragged": Ragged(self._cache, bundles),
+            "ragged": Ragged(self._cache, layout.bundles()),
             "past_key_values": self._cache,
             "use_cache": True,
         }
@@ -139,42 +127,16 @@ class ModelRunner:
             arguments["input_ids"] = torch.tensor(ids, device=self._device)[None]
         if takes_images(model):  # its own forward pass would merge images in its own way
             hidden = model.get_decoder()(**arguments).last_hidden_state
-            return model.get_output_embeddings()(hidden) if logits else hidden
+            return logits_of(model, hidden) if logits else hidden
         output = (model if logits else model.base_model)(**arguments)
         return output.logits if logits else output.last_hidden_state
 
-    def _bundle(
-        self, part: Part, rows: np.ndarray, columns: np.ndarray, starts: np.ndarray, batch: Sequence[Session] | None
-    ) -> Bundle:
-        """The new tokens of a part's rows.
-
-        Args:
-            rows, columns: ``[tokens]`` of all new tokens; rows in order.
-            starts: ``[rows]`` positions before each row's new tokens.
-            batch: what the rows are, unless they are slots.
-        """
-        first, last = np.searchsorted(rows, [part.start, part.stop])
-        taken = slice(part.start, part.stop)
-        tiles = num_tiles(part.length)
-        ends = torch.from_numpy(starts[taken])[:, None] + torch.arange(part.width)  # [rows, new]
-        mask = torch.arange(part.length) <= ends[:, None, :, None]
-        slots = taken if batch is None else torch.tensor([s.slot for s in batch[taken]], device=self._device)
-        return Bundle(
-            tokens=slice(int(first), int(last)),
-            rows=torch.from_numpy(rows[first:last] - part.start).to(self._device),
-            columns=torch.from_numpy(columns[first:last]).to(self._device),
-            mask=mask.to(self._device),
-            slots=slots,
-            tiles=tiles,
-        )
-
-    def _rotary(
-        self, batch: Sequence[Session], starts: Sequence[int], news: Sequence[list[int]], positions: torch.Tensor
-    ) -> torch.Tensor:
-        """Where the new tokens stand, as the model takes it: their ``positions`` in the slots where it counts them."""
+    def _rotary(self, batch: Sequence[Session], news: Sequence[list[int]], layout: PassLayout) -> torch.Tensor:
+        """Where the new tokens stand, as the model takes it: their positions in the slots where it counts them."""
         if self._images is None or not self._images.has_grids:
-            return positions[None]
-        each = [self._images.positions(s, start, len(new)) for s, start, new in zip(batch, starts, news, strict=True)]
+            return layout.positions[None]
+        parts = zip(batch, layout.starts.tolist(), news, strict=True)
+        each = [self._images.positions(session, start, len(new)) for session, start, new in parts]
         return rows_of_one(torch.from_numpy(np.concatenate(each, axis=1)).to(self._device))
 
 

@@ -23,7 +23,7 @@ import torch
 
 from lib.errors import EngineError, PolicyError
 from lib.policy.engine import Completion, SampleRequest
-from lib.policy.precision import DTYPES
+from lib.policy.precision import dtype_of
 from lib.policy.vllm_client import ServerAwayError, VllmClient
 from lib.policy.vllm_server import VllmServer
 from lib.policy.weight_file import WeightFile, read_weights, write_weight_file
@@ -110,7 +110,7 @@ class VllmEngine:
         """See TrainedEngine. Of processes that share servers one sends, and the others wait until it has."""
         before, self._newest = self._weights, version
         if self._sends:
-            dtype = DTYPES[self._settings.precision]
+            dtype = dtype_of(self._settings.precision)
             # In a thread: the loop has turns and tools to serve while gigabytes are written.
             self._weights = await asyncio.to_thread(
                 write_weight_file, weights, self._folder, version=version, dtype=dtype

@@ -18,6 +18,7 @@ from pathlib import Path
 import httpx
 
 from lib.errors import EngineError
+from lib.policy.precision import dtype_of
 from lib.policy.vllm_extension import WeightLoader
 from lib.settings.policy import VllmEngineSettings
 from lib.workers.job_folders import make_job_folder, note_files, remove_job_folder, remove_noted
@@ -151,7 +152,7 @@ class VllmServer:
         arguments = {
             "--model": str(self._checkpoint),
             "--uds": str(self.socket),
-            "--dtype": wanted.precision,
+            "--dtype": str(dtype_of(wanted.precision)).removeprefix("torch."),
             "--max-model-len": str(wanted.max_tokens),
             "--max-num-seqs": str(wanted.max_concurrent + SPARE),
             # Those of the distribution that is sampled from, after temperature and top-p.

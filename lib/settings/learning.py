@@ -20,8 +20,8 @@ class WorkerSettings(Section):
     zero_stage: Literal[0, 1, 2, 3] = 0
     """What DeepSpeed shards over ranks: nothing, optimizer states, and gradients, and parameters. With one rank there
     is nothing to shard, and the bookkeeping of sharding takes time."""
-    precision: Literal["float32", "bfloat16"] = "bfloat16"
-    """Of matrix products; master weights stay in float32."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of matrix products; auto is the one that the machine multiplies faster; master weights stay in float32."""
     threads: int | None = Field(None, ge=1)
     """Threads a rank; default: cores divided by ranks."""
     micro_batch_tokens: int = Field(1536, ge=64)

@@ -54,9 +54,9 @@ class SamplingSettings(Section):
     """Longest episode in tokens; a longer one ends with status 'too_long'."""
     max_new_tokens: int = Field(128, ge=1)
     """Longest turn of the policy in tokens."""
-    precision: Literal["float32", "bfloat16"] = "bfloat16"
-    """Of matrix products. The transformers engine keeps weights and residual stream in float32; vLLM has all of the
-    model in this precision."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of matrix products; auto is the one that the machine multiplies faster (lib/policy/precision.py). The
+    transformers engine keeps weights and residual stream in float32; vLLM has all of the model in this precision."""
 
 
 class TransformersEngineSettings(SamplingSettings):

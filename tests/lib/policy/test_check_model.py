@@ -16,6 +16,12 @@ SIZES = {
     "intermediate_size": 96, "max_position_embeddings": 512, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
 }  # fmt: skip
 ALIKE = ("llama", "qwen2", "qwen3", "olmo2", "gpt_neox", "gpt2", "phi3", "mixtral")
+# What is done to logits, so strongly that a model without it answers otherwise.
+SCALED = {
+    "granite": {"logits_scaling": 8.0},
+    "cohere": {"logit_scale": 0.0625},
+    "gemma2": {"head_dim": 16, "final_logit_softcapping": 0.5, "attn_logit_softcapping": None},
+}
 # Layers that keep to themselves who attends to whom, and models whose state is more than keys and values.
 OTHERWISE = ("stablelm", "nemotron", "mamba", "bamba", "bloom")
 
@@ -47,10 +53,16 @@ def test_a_model_that_would_be_computed_otherwise_is_refused_by_sampler_and_trai
         engine_over(model)
 
 
-def test_a_model_that_scales_its_logits_is_not_trained_without_the_scale(load):
-    model = load("granite", logits_scaling=8.0)
+@pytest.mark.parametrize("kind", SCALED)
+def test_a_model_that_scales_or_caps_its_logits_is_trained_on_those(load, kind):
+    model = load(kind, **SCALED[kind])
+    check_texts(model)
+
+
+def test_a_model_that_means_something_else_by_the_same_setting_is_not_trained_without_it(load):
+    model = load("hyperclovax", logits_scaling=8.0)  # multiplies where others divide
     engine_over(model)  # takes the model's own logits
-    with pytest.raises(PolicyError, match="GraniteForCausalLM cannot be trained"):
+    with pytest.raises(PolicyError, match="HyperCLOVAXForCausalLM cannot be trained"):
         check_texts(model)
 
 

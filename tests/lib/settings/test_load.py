@@ -60,7 +60,7 @@ MCP = ["environment.mcp.mine.type=http", "environment.mcp.mine.url=http://localh
         (["synthesis.writer.type=openai", "synthesis.writer.base_ulr=x"], ["Did you mean 'synthesis.writer.base_url'"]),
         (["reinforce.steps=0"], ["reinforce.steps", "greater than or equal to 1", "given: 0"]),
         (["policy.type=nanno"], ["policy.type", "'nanno'", "'smollm2', 'nano', 'pretrained'"]),
-        (["workers.precision=float23"], ["workers.precision", "'float32' or 'bfloat16'", "Did you mean 'float32'"]),
+        (["workers.precision=float23"], ["workers.precision", "'auto', 'float32' or 'bfloat16'", "mean 'float32'"]),
         (["synthesis.min_hops=9"], ["min_hops must not exceed max_hops"]),
         (["synthesis.max_hops=9"], ["synthesis.max_hops (9)", "environment.max_tool_calls (6)"]),
         (["synthesis.domains=['knowlege']"], ["synthesis.domains.0", "Did you mean 'knowledge'"]),
