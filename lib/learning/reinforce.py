@@ -46,6 +46,7 @@ def reinforce(job: Job, engines: Engines) -> None:
     warmed_up = job.inputs["warm_up"] / "checkpoint"
     learner = load_learner(job, warmed_up, engines)
     trainer = learner.trainer
+    _tell_precision(job)
     resumable = job.scratch / "checkpoints"
     first, steps = trainer.resume(resumable), job.settings.reinforce.steps
     results = ReinforceResults(job, trainer, resumed_step=first)
@@ -113,6 +114,13 @@ def load_learner(job: Job, warmed_up: Path, engines: Engines) -> Learner:
         reference=_load_reference(job, warmed_up),
         probe=make_probe(chat, questions),
     )
+
+
+def _tell_precision(job: Job) -> None:
+    """What the names in the settings came to on this machine; a difference explains mismatch."""
+    if job.rank == 0:
+        sampled, trained = dtype_of(job.settings.engine.precision), dtype_of(job.settings.workers.precision)
+        logger.info("samples in %s, trains in %s", sampled, trained)
 
 
 def _training_questions(job: Job) -> dict[str, list[Question]]:

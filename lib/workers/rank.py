@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import faulthandler
+import logging
 import os
 import signal
 import sys
@@ -36,6 +37,7 @@ class Terminated(SystemExit):
 def run_rank(main: Callable[[Job], None]) -> None:
     """Runs `main` as one rank of the job named on the command line; any exception ends in the rank's record."""
     die_with_parent()
+    _log_to_stderr()
     spec = JobSpec.from_json(_spec_path().read_text())
     rank, num_ranks = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     folder, record = spec.files.ranks, RankRecord.of_this_process(rank)
@@ -65,6 +67,12 @@ def run_rank(main: Callable[[Job], None]) -> None:
         with contextlib.suppress(OSError):
             stream.flush()
     os._exit(code)
+
+
+def _log_to_stderr() -> None:
+    """Of our own loggers what they tell besides warnings too; the job's log file takes it."""
+    logging.basicConfig(format="%(name)s: %(message)s")
+    logging.getLogger("ropewalk").setLevel(logging.INFO)
 
 
 def _spec_path() -> Path:

@@ -221,6 +221,11 @@ def test_reinforcement_learns_from_groups_with_a_signal(reinforced, warmed):
     assert max(steps["mismatch_max"].to_pylist()) < 1e-3  # the sampler and the trainer are one function in float32
 
 
+def test_the_log_says_in_which_precision_a_job_samples_and_trains(reinforced):
+    (log,) = (reinforced.parent / "scratch").rglob("job.log")
+    assert log.read_text().count("samples in torch.float32, trains in torch.float32") == 1
+
+
 def test_every_step_leaves_its_weights_for_extrapolation(reinforced):
     folders = sorted(folder.name for folder in (reinforced / "trajectory").iterdir())
     assert folders == [f"step_{step:05d}" for step in range(1, 5)]
